@@ -62,8 +62,7 @@ def make_environment(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(exist_ok=True)
     packages = ["--quiet", "--quiet", "--constraint", str(CONSTRAINTS), "nox", "uv"]
-    python = python_in(folder)
-    uv = shutil.which("uv")
+    python, uv = python_in(folder), shutil.which("uv")
     try:
         if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
             subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
@@ -144,7 +143,7 @@ def offer_pyenv() -> None:
     own = ".".join(map(str, sys.version_info[:3]))
     names = [path.name for path in versions.glob("3.*") if path.name.rpartition(".")[0] in PYTHONS]
     if names:
-        os.environ.setdefault("PYENV_VERSION", ":".join(sorted(names, key=lambda n: (n != own, n))))
+        os.environ["PYENV_VERSION"] = ":".join(sorted(names, key=lambda name: (name != own, name)))
 
 
 offer_pyenv()
@@ -233,7 +232,7 @@ def pytest(session: nox.Session, folders: list[str], **environment: str) -> None
 
 
 @nox.session(requires=["wheels"])
-@nox.parametrize("suite", SUITES)
+@nox.parametrize("suite", list(SUITES))
 def tests(session: nox.Session, suite: str) -> None:
     """Test the built wheels: core without and with extras, Django, Flask, and all together."""
     distributions, groups, folders = SUITES[suite]
@@ -297,7 +296,8 @@ def lint(session: nox.Session) -> None:
 def oversized(path: Path, function_lines: int = 60, module_lines: int = 500) -> list[str]:
     """Return a line for each function (without its docstring) or module that is too long."""
     text = path.read_text()
-    found = [f"{path}: {n} lines"] if (n := text.count("\n")) > module_lines else []
+    lines = text.count("\n")
+    found = [f"{path}: {lines} lines"] if lines > module_lines else []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
@@ -362,7 +362,7 @@ def build(session: nox.Session) -> None:
         environment = temporary_folder() / module
         session.run("python", "-m", "venv", str(environment))
         python = python_in(environment)
-        options = ("--quiet", "--constraint", str(CONSTRAINTS), "--find-links", "dist")
+        options = ("--quiet", "--quiet", "--constraint", str(CONSTRAINTS), "--find-links", "dist")
         session.run(python, "-m", "pip", "install", *options, str(archive), external=True)
         shown = f"import {module}; print({name!r}, 'imports')"
         session.run(python, "-I", "-c", shown, external=True)

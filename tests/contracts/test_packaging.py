@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,24 +17,15 @@ ADAPTERS = ["holdfast-django", "holdfast-flask"]
 CONSTRAINT = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]*)==[0-9][\w.+!]*( ; [\w '\".*<>=!()-]+)?")
 
 
-def table(path: str, *keys: str) -> dict[str, object]:
-    """Return a table of a TOML file of the repository."""
-    found: dict[str, object] = tomllib.loads((ROOT / path).read_text())
-    for key in keys:
-        inner = found[key]
-        assert isinstance(inner, dict)
-        found = inner
-    return found
+def table(path: str) -> dict[str, Any]:
+    """Return what a TOML file of the repository holds."""
+    return tomllib.loads((ROOT / path).read_text())
 
 
-def strings(value: object) -> list[str]:
-    """Return the strings of a list that may hold other things as well."""
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
-
-
-def project(name: str) -> dict[str, object]:
+def project(name: str) -> dict[str, Any]:
     """Return what a distribution declares of itself."""
-    return table(f"packages/{FOLDERS[name]}/pyproject.toml", "project")
+    declared: dict[str, Any] = table(f"packages/{FOLDERS[name]}/pyproject.toml")["project"]
+    return declared
 
 
 def name_of(requirement: str) -> str:
@@ -74,7 +66,7 @@ def test_the_package_tells_its_version() -> None:
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_an_adapter_pins_the_core_exactly(name: str) -> None:
     """An adapter works with the core of its own release and says so."""
-    assert f"holdfast=={project(name)['version']}" in strings(project(name)["dependencies"])
+    assert f"holdfast=={project(name)['version']}" in project(name)["dependencies"]
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -83,8 +75,8 @@ def test_every_distribution_supports_the_same_pythons(name: str) -> None:
     core, own = project("holdfast"), project(name)
 
     assert own["requires-python"] == ">=3.11"
-    pythons = [c for c in strings(own["classifiers"]) if "Python :: 3." in c]
-    assert pythons == [c for c in strings(core["classifiers"]) if "Python :: 3." in c]
+    pythons = [c for c in own["classifiers"] if "Python :: 3." in c]
+    assert pythons == [c for c in core["classifiers"] if "Python :: 3." in c]
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -103,15 +95,11 @@ def test_constraints_are_versions_and_markers_only() -> None:
 
 def test_every_declared_requirement_is_constrained() -> None:
     """Whatever a distribution, an extra or a session asks for has a version in the constraints."""
-    asked: set[str] = set()
+    groups = list(table("pyproject.toml")["dependency-groups"].values())
     for name in FOLDERS:
         own = project(name)
-        extras = own.get("optional-dependencies")
-        assert isinstance(extras, dict)
-        for group in [own["dependencies"], *extras.values()]:
-            asked |= {name_of(item) for item in strings(group)}
-    for group in table("pyproject.toml", "dependency-groups").values():
-        asked |= {name_of(item) for item in strings(group)}
+        groups += [own["dependencies"], *own["optional-dependencies"].values()]
+    asked = {name_of(item) for group in groups for item in group}
 
     assert asked - {line.partition("==")[0] for line in constraints()} == {"holdfast"}
 
@@ -128,10 +116,9 @@ def test_every_third_party_import_has_a_declared_home() -> None:
     """A library that a package imports is placed in the contracts of import-linter."""
     frameworks = {"django", "flask", "werkzeug", "asgiref", "jinja2", "markupsafe"}
     for_checkers = {"_typeshed"}
-    contracts = table("pyproject.toml", "tool", "importlinter")["contracts"]
-    assert isinstance(contracts, list)
-    (homes,) = (c for c in contracts if isinstance(c, dict) and c["id"] == "homes")
-    placed = set(strings(homes["forbidden_modules"])) | frameworks | for_checkers
+    contracts = table("pyproject.toml")["tool"]["importlinter"]["contracts"]
+    (homes,) = (contract for contract in contracts if contract["id"] == "homes")
+    placed = set(homes["forbidden_modules"]) | frameworks | for_checkers
     known = placed | sys.stdlib_module_names | {name.replace("-", "_") for name in FOLDERS}
 
     for folder in FOLDERS.values():
