@@ -1,0 +1,140 @@
+"""Error handling and resilience for Django, Flask and every other Python process.
+
+One place where every error of a system arrives, and one way to make every call that can fail.
+Public names are loaded when they are first used, so that importing the package costs next to nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from holdfast.boundaries import (
+        enhanced_error_handling,
+        error_boundary,
+        handle_errors,
+        transaction_boundary,
+    )
+    from holdfast.classify import Classification, Classifier, Rule, determine_http_status
+    from holdfast.codes import CodeSpec, Effect, ErrorCode, ErrorCodes, ErrorKind, Fault, Severity
+    from holdfast.context import bind, bind_request, current_trace_id, work
+    from holdfast.errors import (
+        AppError,
+        AuthenticationError,
+        AuthorizationError,
+        BulkheadFullError,
+        BusinessLogicError,
+        CircuitOpenError,
+        ClientClosedError,
+        CommunicationError,
+        DatabaseError,
+        DeadlineExceededError,
+        DependencyError,
+        InternalServerError,
+        RateLimitError,
+        ResourceNotFoundError,
+        ServiceUnavailableError,
+        StateConflictError,
+        UnexplainedResponseError,
+        ValidationError,
+        WorkflowError,
+    )
+    from holdfast.events import Event
+    from holdfast.handler import Action, ErrorHandler, Verdict
+    from holdfast.health.current import health_check
+    from holdfast.record import ErrorHandled, ErrorRecord, Origin
+    from holdfast.redact import Redactor
+    from holdfast.runtime import Runtime, configure, current_runtime, init_error_system
+    from holdfast.settings import Settings, SettingsError
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "boundaries": "enhanced_error_handling error_boundary handle_errors transaction_boundary",
+    "classify": "Classification Classifier Rule determine_http_status",
+    "codes": "CodeSpec Effect ErrorCode ErrorCodes ErrorKind Fault Severity",
+    "context": "bind bind_request current_trace_id work",
+    "errors": (
+        "AppError AuthenticationError AuthorizationError BulkheadFullError BusinessLogicError "
+        "CircuitOpenError ClientClosedError CommunicationError DatabaseError DeadlineExceededError "
+        "DependencyError InternalServerError RateLimitError ResourceNotFoundError "
+        "ServiceUnavailableError StateConflictError UnexplainedResponseError ValidationError "
+        "WorkflowError"
+    ),
+    "events": "Event",
+    "handler": "Action ErrorHandler Verdict",
+    "health.current": "health_check",
+    "record": "ErrorHandled ErrorRecord Origin",
+    "redact": "Redactor",
+    "runtime": "Runtime configure current_runtime init_error_system",
+    "settings": "Settings SettingsError",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = [
+    "Action",
+    "AppError",
+    "AuthenticationError",
+    "AuthorizationError",
+    "BulkheadFullError",
+    "BusinessLogicError",
+    "CircuitOpenError",
+    "Classification",
+    "Classifier",
+    "ClientClosedError",
+    "CodeSpec",
+    "CommunicationError",
+    "DatabaseError",
+    "DeadlineExceededError",
+    "DependencyError",
+    "Effect",
+    "ErrorCode",
+    "ErrorCodes",
+    "ErrorHandled",
+    "ErrorHandler",
+    "ErrorKind",
+    "ErrorRecord",
+    "Event",
+    "Fault",
+    "InternalServerError",
+    "Origin",
+    "RateLimitError",
+    "Redactor",
+    "ResourceNotFoundError",
+    "Rule",
+    "Runtime",
+    "ServiceUnavailableError",
+    "Settings",
+    "SettingsError",
+    "Severity",
+    "StateConflictError",
+    "UnexplainedResponseError",
+    "ValidationError",
+    "Verdict",
+    "WorkflowError",
+    "bind",
+    "bind_request",
+    "configure",
+    "current_runtime",
+    "current_trace_id",
+    "determine_http_status",
+    "enhanced_error_handling",
+    "error_boundary",
+    "handle_errors",
+    "health_check",
+    "init_error_system",
+    "transaction_boundary",
+    "work",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

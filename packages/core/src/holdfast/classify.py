@@ -1,0 +1,278 @@
+"""What an exception means: one classification that response, log, retry, breaker and health share.
+
+An exception is read in this order: the classifiers a project gave, then rules by the exception's
+classes (most specific first), then an `AppError`'s own facts, else it is INTERNAL and untrusted.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TypeAlias
+
+from holdfast.codes import Effect, ErrorCode, ErrorCodes, ErrorKind, Fault, Severity
+from holdfast.context import WorkContext, current_context
+from holdfast.errors import AppError
+
+MAX_GROUP_LEAVES = 200
+"""Members of an exception group that are looked at."""
+MAX_CACHED_TYPES = 2048
+
+CONTROL_FLOW: tuple[type[BaseException], ...] = (KeyboardInterrupt, SystemExit, GeneratorExit)
+"""With `asyncio.CancelledError`, what is no error; see `is_control_flow`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification:
+    """What one exception means."""
+
+    code: str
+    kind: ErrorKind
+    title: object
+    """Short text for callers: a `str`, or text translated when it is read."""
+    type: str
+    """Name callers see in `except.type`; never the class of something unexpected."""
+    status: int
+    category: str
+    severity: Severity
+    fault: Fault
+    transient: bool
+    effect: Effect | None = None
+    trusted: bool = True
+    action: str = ""
+    """What an operator should do, in one sentence; may be empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How exceptions of one class are read.
+
+    Either `code` says what they mean, or `translate` turns them into an `AppError` that does; the
+    latter also says what a caller sees. `translate` may decline with None.
+
+    Example:
+        >>> rule = Rule(match=ZeroDivisionError, code=ErrorCode.BUSINESS_RULE_VIOLATION)
+        >>> Classifier(rules=[rule]).classify(ZeroDivisionError()).status
+        422
+    """
+
+    match: type[BaseException] | str
+    """The class, or its dotted name when importing it is not wanted: `sqlite3.IntegrityError`."""
+    code: ErrorCodes | None = None
+    translate: Callable[[BaseException], AppError | None] | None = None
+    when: Callable[[BaseException], bool] | None = None
+    """Further condition; without one the rule holds for every exception of the class."""
+    status: int | None = None
+    transient: bool | None = None
+    severity: Severity | None = None
+    effect: Effect | None = None
+    trusted: bool = True
+    action: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.code is None) == (self.translate is None):
+            raise ValueError(f"Rule for {self.match!r} needs either a code or a translate function")
+
+    def classification(self, code: ErrorCodes) -> Classification:
+        """Return what the rule says of every exception it holds for."""
+        said = classification_of(code)
+        return replace(
+            said,
+            status=said.status if self.status is None else self.status,
+            transient=said.transient if self.transient is None else self.transient,
+            severity=said.severity if self.severity is None else self.severity,
+            effect=self.effect,
+            trusted=self.trusted,
+            action=self.action,
+        )
+
+
+ClassifierFunction: TypeAlias = Callable[[BaseException, WorkContext | None], Classification | None]
+"""A project's own: answers what an exception means, or None to leave it to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A classification, and the error that speaks to the caller."""
+
+    classification: Classification
+    spoken: AppError | None
+    """The exception itself or its translation; None when nothing may be said of it."""
+
+
+class Classifier:
+    """Answers what an exception means; thread-safe, never raises.
+
+    Args:
+        rules: Tried before the built-in ones, in order, for each class of the exception's MRO.
+        functions: Asked before any rule, in order. One that raises is passed over.
+        on_failure: Called with what a function or rule raised.
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[Rule] = (),
+        functions: Iterable[ClassifierFunction] = (),
+        on_failure: Callable[[Exception], None] | None = None,
+    ) -> None:
+        self._functions = tuple(functions)
+        self._on_failure = on_failure
+        self._rules = _index([*rules, *_standard_rules()])
+        self._by_type: dict[type[BaseException], tuple[tuple[Rule, Classification | None], ...]] = {}
+        self._by_code: dict[tuple[type[AppError], str, bool], Classification] = {}
+
+    def classify(self, error: BaseException) -> Classification:
+        """Return what the exception means."""
+        return self.read(error).classification
+
+    def read(self, error: BaseException) -> Reading:
+        """Return what the exception means and who speaks for it to the caller."""
+        if isinstance(error, BaseExceptionGroup):
+            return self._read_group(error)
+        return self._ask_functions(error) or self._apply_rules(error) or self._own_facts(error)
+
+    def _read_group(self, group: BaseExceptionGroup[BaseException]) -> Reading:
+        readings = [self.read(leaf) for leaf in leaves(group)]
+        return max(readings, key=_gravity, default=_UNKNOWN)
+
+    def _ask_functions(self, error: BaseException) -> Reading | None:
+        for function in self._functions:
+            try:
+                answer = function(error, current_context())
+            except Exception as failure:  # noqa: BLE001  # user code; the next one may know
+                self._note(failure)
+                continue
+            if answer is not None:
+                return Reading(answer, error if isinstance(error, AppError) else None)
+        return None
+
+    def _apply_rules(self, error: BaseException) -> Reading | None:
+        for rule, classification in self._rules_for(type(error)):
+            try:
+                if rule.when is not None and not rule.when(error):
+                    continue
+                if classification is not None:
+                    return Reading(classification, None)
+                spoken = rule.translate(error) if rule.translate is not None else None
+            except Exception as failure:  # noqa: BLE001  # a rule must never hide the error it reads
+                self._note(failure)
+                continue
+            if spoken is not None:
+                return Reading(self._facts_of(spoken), spoken)
+        return None
+
+    def _own_facts(self, error: BaseException) -> Reading:
+        return Reading(self._facts_of(error), error) if isinstance(error, AppError) else _UNKNOWN
+
+    def _facts_of(self, error: AppError) -> Classification:
+        key = (type(error), error.code, error.transient)
+        known = self._by_code.get(key)
+        if known is not None and known.status == error.status:
+            return known
+        made = _from_app_error(error)
+        if len(self._by_code) < MAX_CACHED_TYPES:
+            self._by_code[key] = made
+        return made
+
+    def _rules_for(
+        self, cls: type[BaseException]
+    ) -> tuple[tuple[Rule, Classification | None], ...]:
+        found = self._by_type.get(cls)
+        if found is None:
+            rules = [rule for parent in cls.__mro__ for rule in self._matching(parent)]
+            found = tuple((r, None if r.code is None else r.classification(r.code)) for r in rules)
+            if len(self._by_type) < MAX_CACHED_TYPES:
+                self._by_type[cls] = found
+        return found
+
+    def _matching(self, cls: type) -> Iterator[Rule]:
+        yield from self._rules.get(cls, ())
+        yield from self._rules.get(f"{cls.__module__}.{cls.__qualname__}", ())
+
+    def _note(self, failure: Exception) -> None:
+        if self._on_failure is not None:
+            self._on_failure(failure)
+
+
+def classification_of(code: ErrorCodes) -> Classification:
+    """Return what a code says on its own."""
+    return _from_app_error(AppError(code))
+
+
+def determine_http_status(error: BaseException) -> int:
+    """Return the HTTP status an exception is answered with, by the built-in rules.
+
+    Example:
+        >>> determine_http_status(AppError(ErrorCode.TOKEN_EXPIRED)), determine_http_status(KeyError("a"))
+        (401, 500)
+    """
+    return _default_classifier().classify(error).status
+
+
+def is_control_flow(error: BaseException) -> bool:
+    """Tell whether an exception is no error: an exit, an interrupt, a closed generator, a cancellation."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_control_flow(leaf) for leaf in leaves(error))
+    # By name, so that importing the suite does not import asyncio.
+    return not isinstance(error, Exception) and (
+        isinstance(error, CONTROL_FLOW) or any(cls.__name__ == "CancelledError" for cls in type(error).__mro__)
+    )
+
+
+def leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """Yield the members of a group and of its groups, at most 200."""
+    pending: list[BaseException] = [group]
+    for _ in range(MAX_GROUP_LEAVES):
+        while pending and isinstance(pending[-1], BaseExceptionGroup):
+            pending.extend(reversed(pending.pop().exceptions))  # type: ignore[attr-defined]  # narrowed by the loop
+        if not pending:
+            return
+        yield pending.pop()
+
+
+def _gravity(reading: Reading) -> tuple[int, bool, int]:
+    said = reading.classification
+    return said.severity, not said.trusted, said.status
+
+
+def _from_app_error(error: AppError) -> Classification:
+    return Classification(
+        code=error.code,
+        kind=error.kind,
+        title=error.title,
+        type=error.type_name,
+        status=error.status,
+        category=error.category,
+        severity=error.severity,
+        fault=error.fault,
+        transient=error.transient,
+        effect=error.effect,
+        trusted=error.trusted,
+    )
+
+
+def _index(rules: Sequence[Rule]) -> dict[type[BaseException] | str, tuple[Rule, ...]]:
+    index: dict[type[BaseException] | str, tuple[Rule, ...]] = {}
+    for rule in rules:
+        index[rule.match] = (*index.get(rule.match, ()), rule)
+    return index
+
+
+_UNKNOWN = Reading(replace(classification_of(ErrorCode.INTERNAL_ERROR), trusted=False), None)
+
+
+@cache
+def _default_classifier() -> Classifier:
+    return Classifier()
+
+
+def _standard_rules() -> Iterator[Rule]:
+    """Yield what the standard library's exceptions mean."""
+    yield Rule(match=TimeoutError, code=ErrorCode.DEADLINE_EXCEEDED, effect=Effect.IN_DOUBT)
+    yield Rule(match=ConnectionRefusedError, code=ErrorCode.COMMUNICATION_ERROR, effect=Effect.NOT_SENT)
+    yield Rule(match=ConnectionError, code=ErrorCode.COMMUNICATION_ERROR, effect=Effect.IN_DOUBT)
+    yield Rule(match="socket.gaierror", code=ErrorCode.COMMUNICATION_ERROR, effect=Effect.NOT_SENT)
+    yield Rule(match="ssl.SSLError", code=ErrorCode.COMMUNICATION_ERROR, transient=False)
+    for broken in (MemoryError, RecursionError):
+        yield Rule(
+            match=broken, code=ErrorCode.INTERNAL_ERROR, severity=Severity.CRITICAL, trusted=False
+        )

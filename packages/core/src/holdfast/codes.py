@@ -1,0 +1,357 @@
+"""Error codes and the one table of what each kind of error means.
+
+Kinds follow the canon shared by gRPC and HTTP. Nothing else in the suite maps a status, a
+severity or a transience to an error: everything asks a kind, or a code that overrides its kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEPENDENCY_TRANSIENT_STATUSES = frozenset({429, 500, 502, 503, 504})
+"""Statuses of another service after which the same request may succeed later."""
+
+
+class Severity(IntEnum):
+    """How loudly an event asks for attention; the numbers are those of `logging`."""
+
+    DEBUG = 10
+    INFO = 20
+    WARNING = 30
+    ERROR = 40
+    CRITICAL = 50
+
+
+class Fault(StrEnum):
+    """Who must act."""
+
+    CALLER = "CALLER"
+    SERVICE = "SERVICE"
+    """Our own bug or our own broken state."""
+    DEPENDENCY = "DEPENDENCY"
+
+
+class Effect(StrEnum):
+    """What is known of the work that was attempted."""
+
+    NOT_SENT = "NOT_SENT"
+    IN_DOUBT = "IN_DOUBT"
+    NONE = "NONE"
+    """Refused locally: nothing was attempted."""
+
+
+class ErrorKind(str, Enum):
+    """One of twelve canonical categories; the table below is the only one."""
+
+    status: int
+    """HTTP status a caller gets, unless a code overrides it."""
+    error_class: str
+    """Name of the class callers see in `except.type`."""
+    fault: Fault
+    transient: bool
+    severity: Severity
+
+    def __new__(
+        cls, value: str, status: int, error_class: str, fault: Fault, transient: bool, severity: Severity
+    ) -> ErrorKind:
+        kind = str.__new__(cls, value)
+        kind._value_ = value
+        kind.status, kind.error_class = status, error_class
+        kind.fault, kind.transient, kind.severity = fault, transient, severity
+        return kind
+
+    # fmt: off
+    INVALID_INPUT = "INVALID_INPUT", 400, "ValidationError", Fault.CALLER, False, Severity.INFO
+    UNAUTHENTICATED = "UNAUTHENTICATED", 401, "AuthenticationError", Fault.CALLER, False, Severity.INFO
+    PERMISSION_DENIED = "PERMISSION_DENIED", 403, "AuthorizationError", Fault.CALLER, False, Severity.WARNING
+    NOT_FOUND = "NOT_FOUND", 404, "ResourceNotFoundError", Fault.CALLER, False, Severity.INFO
+    CONFLICT = "CONFLICT", 409, "StateConflictError", Fault.CALLER, False, Severity.INFO
+    UNPROCESSABLE = "UNPROCESSABLE", 422, "BusinessLogicError", Fault.CALLER, False, Severity.INFO
+    RATE_LIMITED = "RATE_LIMITED", 429, "RateLimitError", Fault.CALLER, True, Severity.WARNING
+    CANCELLED = "CANCELLED", 499, "ClientClosedError", Fault.CALLER, False, Severity.DEBUG
+    INTERNAL = "INTERNAL", 500, "InternalServerError", Fault.SERVICE, False, Severity.ERROR
+    DEPENDENCY_FAILED = "DEPENDENCY_FAILED", 502, "DependencyError", Fault.DEPENDENCY, False, Severity.ERROR
+    UNAVAILABLE = "UNAVAILABLE", 503, "ServiceUnavailableError", Fault.DEPENDENCY, True, Severity.WARNING
+    TIMED_OUT = "TIMED_OUT", 504, "DeadlineExceededError", Fault.DEPENDENCY, True, Severity.WARNING
+    # fmt: on
+
+    def __str__(self) -> str:
+        return self._value_
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CodeSpec:
+    """What a code says about every error that carries it.
+
+    Two specs are equal only if they are the same object, so that two members of an enumeration
+    with the same facts stay two codes.
+    """
+
+    kind: ErrorKind
+    title: object
+    """Short text for callers: a `str`, or text that a framework translates when it is read."""
+    raised_as: str = ""
+    """Name of the class callers see; empty: the kind's."""
+    status: int | None = None
+    """HTTP status instead of the kind's."""
+    transient: bool | None = None
+    """Whether trying again may help, instead of the kind's answer."""
+    severity: Severity | None = None
+    category: str = ""
+    """Free label for routing and statistics, such as `DATABASE`."""
+    description: str = ""
+    """When it happens and what the caller can do, for the catalogue."""
+
+    def facts(self, code: str) -> dict[str, object]:
+        """Return every fact an error with this code has, overrides applied."""
+        kind = self.kind
+        return {
+            "code": code,
+            "kind": kind,
+            "title": self.title,
+            "status": kind.status if self.status is None else self.status,
+            "transient": kind.transient if self.transient is None else self.transient,
+            "severity": kind.severity if self.severity is None else self.severity,
+            "category": self.category,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A code known to this process, and where it was declared."""
+
+    code: str
+    spec: CodeSpec
+    source: str
+    """Module and qualified name of the enumeration or class."""
+
+
+class _Register:
+    """The codes of this process, filled as enumerations and classes are defined."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Declaration] = {}
+        self.clashes: list[tuple[Declaration, Declaration]] = []
+
+    def declare(self, declaration: Declaration) -> None:
+        known = self.known.setdefault(declaration.code, declaration)
+        if known.source == declaration.source:
+            self.known[declaration.code] = declaration  # a module that is loaded again
+        else:
+            self.clashes.append((known, declaration))
+
+
+register = _Register()
+"""Global on purpose: a code is part of the contract of the whole process, like its class."""
+
+
+class ErrorCodes(Enum):
+    """Parent of enumerations of codes: a member's name is the code, its value a `CodeSpec`.
+
+    A member equals its name, so `error.code == ShopCode.OUT_OF_STOCK` holds although `error.code`
+    is a string, and either may be a key of the same dictionary.
+
+    Example:
+        >>> class ShopCode(ErrorCodes):
+        ...     OUT_OF_STOCK = CodeSpec(ErrorKind.CONFLICT, "Out of stock")
+        >>> ShopCode.OUT_OF_STOCK == "OUT_OF_STOCK", ShopCode.OUT_OF_STOCK.status
+        (True, 409)
+    """
+
+    def __init__(self, spec: CodeSpec) -> None:
+        if not isinstance(spec, CodeSpec):
+            raise TypeError(
+                f"{type(self).__qualname__}.{self.name} must be a CodeSpec(kind, title), "
+                f"not {type(spec).__name__}"
+            )
+        owner = type(self)
+        register.declare(Declaration(self.name, spec, f"{owner.__module__}.{owner.__qualname__}"))
+
+    @property
+    def spec(self) -> CodeSpec:
+        """What the code says about its errors."""
+        spec: CodeSpec = self._value_
+        return spec
+
+    @property
+    def code(self) -> str:
+        """The code as callers see it."""
+        return self._name_
+
+    @property
+    def kind(self) -> ErrorKind:
+        """The canonical category."""
+        return self.spec.kind
+
+    @property
+    def title(self) -> object:
+        """Short text for callers."""
+        return self.spec.title
+
+    @property
+    def status(self) -> int:
+        """HTTP status of the answer."""
+        return self.spec.kind.status if self.spec.status is None else self.spec.status
+
+    def __str__(self) -> str:
+        return self._name_
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, str) and other == self._name_)
+
+    def __hash__(self) -> int:
+        return hash(self._name_)
+
+    def __reduce_ex__(self, protocol: object) -> tuple[object, ...]:
+        return getattr, (type(self), self._name_)
+
+
+def declared() -> Iterator[Declaration]:
+    """Yield every code of this process in alphabetical order."""
+    yield from (register.known[code] for code in sorted(register.known))
+
+
+def spec_of(code: str) -> CodeSpec | None:
+    """Return the spec declared for a code, or None when nobody declared it."""
+    declaration = register.known.get(code)
+    return None if declaration is None else declaration.spec
+
+
+class ErrorCode(ErrorCodes):
+    """The codes that ship with the suite."""
+
+    VALIDATION_FAILED = CodeSpec(
+        ErrorKind.INVALID_INPUT, "Validation failed",
+        description="Fields of the request are missing or wrong; `details.field_errors` names them.",
+    )
+    INVALID_REQUEST_DATA = CodeSpec(
+        ErrorKind.INVALID_INPUT, "Invalid request data", description="The request cannot be understood."
+    )
+    MALFORMED_JSON = CodeSpec(
+        ErrorKind.INVALID_INPUT, "Malformed JSON", description="The body is not valid JSON."
+    )
+    METHOD_NOT_ALLOWED = CodeSpec(
+        ErrorKind.INVALID_INPUT, "Method not allowed", status=405,
+        description="The address exists but not for this method; `Allow` lists those it has.",
+    )
+    NOT_ACCEPTABLE = CodeSpec(
+        ErrorKind.INVALID_INPUT, "Not acceptable", status=406,
+        description="None of the formats in `Accept` can be produced.",
+    )
+    PRECONDITION_FAILED = CodeSpec(
+        ErrorKind.INVALID_INPUT, "Precondition failed", status=412,
+        description="The resource changed since the version named in the request.",
+    )
+    PAYLOAD_TOO_LARGE = CodeSpec(
+        ErrorKind.INVALID_INPUT, "Payload too large", status=413,
+        description="The body is larger than this service accepts.",
+    )
+    UNSUPPORTED_MEDIA_TYPE = CodeSpec(
+        ErrorKind.INVALID_INPUT, "Unsupported media type", status=415,
+        description="The body's Content-Type is not one this address reads.",
+    )
+    UNAUTHORIZED = CodeSpec(
+        ErrorKind.UNAUTHENTICATED, "Authentication required",
+        description="Send valid credentials.",
+    )
+    TOKEN_EXPIRED = CodeSpec(
+        ErrorKind.UNAUTHENTICATED, "Token expired", description="Sign in again or refresh the token."
+    )
+    INSUFFICIENT_PERMISSIONS = CodeSpec(
+        ErrorKind.PERMISSION_DENIED, "Insufficient permissions",
+        description="The caller is known but may not do this.",
+    )
+    CSRF_FAILED = CodeSpec(
+        ErrorKind.PERMISSION_DENIED, "CSRF verification failed",
+        description="The form's token is missing or stale; load the page again.",
+    )
+    RESOURCE_NOT_FOUND = CodeSpec(
+        ErrorKind.NOT_FOUND, "Resource not found", description="Nothing is at this address."
+    )
+    RESOURCE_GONE = CodeSpec(
+        ErrorKind.NOT_FOUND, "Resource gone", status=410,
+        description="It was here and will not come back.",
+    )
+    STATE_CONFLICT = CodeSpec(
+        ErrorKind.CONFLICT, "State conflict",
+        description="The resource's present state does not allow this.",
+    )
+    INVALID_STATE_TRANSITION = CodeSpec(
+        ErrorKind.CONFLICT, "State transition not allowed", raised_as="WorkflowError",
+        description="`details` holds the current, the requested and the allowed states.",
+    )
+    BUSINESS_RULE_VIOLATION = CodeSpec(
+        ErrorKind.UNPROCESSABLE, "Data cannot be processed",
+        description="The request is well formed but breaks a rule of the business.",
+    )
+    RATE_LIMIT_EXCEEDED = CodeSpec(
+        ErrorKind.RATE_LIMITED, "Too many requests", description="Wait `retry_after` seconds."
+    )
+    CLIENT_CLOSED_REQUEST = CodeSpec(
+        ErrorKind.CANCELLED, "Client closed the request",
+        description="The caller left before the answer.",
+    )
+    INTERNAL_ERROR = CodeSpec(
+        ErrorKind.INTERNAL, "Internal server error",
+        description="An unexpected error; quote the trace id to the operators.",
+    )
+    UNEXPLAINED_RESPONSE = CodeSpec(
+        ErrorKind.INTERNAL, "Internal server error",
+        description="A response with a server error's status for which no error was seen.",
+    )
+    DATABASE_ERROR = CodeSpec(
+        ErrorKind.INTERNAL, "Database error", raised_as="DatabaseError", category="DATABASE",
+        description="The database refused a statement.",
+    )
+    FOREIGN_KEY_CONSTRAINT = CodeSpec(
+        ErrorKind.CONFLICT, "Database error", raised_as="DatabaseError", category="DATABASE",
+        description="A row that this one refers to does not exist, or is still referred to.",
+    )
+    UNIQUE_CONSTRAINT = CodeSpec(
+        ErrorKind.CONFLICT, "Already exists", raised_as="DatabaseError", category="DATABASE",
+        description="Another row has the same value where it must be unique.",
+    )
+    NOT_NULL_CONSTRAINT = CodeSpec(
+        ErrorKind.CONFLICT, "Value required", raised_as="DatabaseError", category="DATABASE",
+        description="A required value is missing.",
+    )
+    CHECK_CONSTRAINT = CodeSpec(
+        ErrorKind.CONFLICT, "Value not allowed", raised_as="DatabaseError", category="DATABASE",
+        description="A value breaks a rule of the table.",
+    )
+    DB_CONNECTION_ERROR = CodeSpec(
+        ErrorKind.UNAVAILABLE, "Database unavailable", raised_as="DatabaseError", category="DATABASE",
+        description="The database cannot be reached; try again later.",
+    )
+    DEPENDENCY_FAILED = CodeSpec(
+        ErrorKind.DEPENDENCY_FAILED, "A service this one depends on failed",
+        description="The other side answered, and wrongly.",
+    )
+    SERVICE_UNAVAILABLE = CodeSpec(
+        ErrorKind.UNAVAILABLE, "Service temporarily unavailable", description="Try again later."
+    )
+    COMMUNICATION_ERROR = CodeSpec(
+        ErrorKind.UNAVAILABLE, "Service temporarily unavailable", raised_as="CommunicationError",
+        category="NETWORK", description="Another service cannot be reached.",
+    )
+    NATS_SERVICE_UNAVAILABLE = CodeSpec(
+        ErrorKind.UNAVAILABLE, "Service temporarily unavailable", raised_as="CommunicationError",
+        category="NETWORK", description="A service behind NATS does not answer.",
+    )
+    CIRCUIT_OPEN = CodeSpec(
+        ErrorKind.UNAVAILABLE, "Service temporarily unavailable", raised_as="CircuitOpenError",
+        description="Calls to a failing service are suspended; wait `retry_after` seconds.",
+    )
+    BULKHEAD_FULL = CodeSpec(
+        ErrorKind.UNAVAILABLE, "Service temporarily unavailable", raised_as="BulkheadFullError",
+        description="Too many calls to one service are in progress.",
+    )
+    DEADLINE_EXCEEDED = CodeSpec(
+        ErrorKind.TIMED_OUT, "Took too long",
+        description="No answer came within the time allowed; the work may or may not be done.",
+    )

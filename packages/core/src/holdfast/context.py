@@ -1,0 +1,145 @@
+"""The ambient context of the current piece of work; this module's one variable is global state.
+
+There is one id for a piece of work. It is taken from a valid `traceparent`, else from a valid
+`X-Request-ID`, else made. Trace id, request id and correlation id are that same value.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from types import MappingProxyType
+from typing import NamedTuple
+
+MAX_FIELDS = 50
+"""Bound fields kept of one piece of work; further ones are dropped."""
+
+_NO_FIELDS: Mapping[str, object] = MappingProxyType({})
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[!-~]{1,200})?")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@=+-]{0,127}")
+_TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
+_ZERO_TRACE, _ZERO_SPAN = "0" * 32, "0" * 16
+
+
+class WorkContext(NamedTuple):
+    """What is known of the current piece of work: a request, a task, a job."""
+
+    trace_id: str
+    """The one id: 32 hexadecimal digits, or the request id a caller sent."""
+    span_id: str
+    """This process's part of the trace: 16 hexadecimal digits."""
+    flags: str = "00"
+    """Trace flags as received; `01` is sampled."""
+    boundary: str = ""
+    """The boundary that began the work, such as `django.request`."""
+    fields: Mapping[str, object] = _NO_FIELDS
+    """What the application bound; redacted before it leaves the process."""
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C header for calls and answers, or empty when the id cannot be one."""
+        trace_id = self.trace_id.replace("-", "").lower()
+        if _TRACE_ID.fullmatch(trace_id) is None:
+            return ""
+        return f"00-{trace_id}-{self.span_id}-{self.flags}"
+
+
+_current: ContextVar[WorkContext | None] = ContextVar("holdfast_work", default=None)
+
+
+def current_context() -> WorkContext | None:
+    """Return the current piece of work, or None outside of any."""
+    return _current.get()
+
+
+def current_trace_id() -> str:
+    """Return the id of the current piece of work, or an empty string outside of any."""
+    work = _current.get()
+    return "" if work is None else work.trace_id
+
+
+def new_trace_id() -> str:
+    """Return a fresh id of 32 hexadecimal digits."""
+    return os.urandom(16).hex()
+
+
+def begin(traceparent: str | None = None, request_id: str | None = None, boundary: str = "") -> Token[WorkContext | None]:
+    """Start a piece of work and return what `end` needs.
+
+    Args:
+        traceparent: The W3C header as received; ignored unless valid.
+        request_id: The `X-Request-ID` as received; ignored unless it is at most 128 plain ASCII
+            characters, so that neither line breaks nor floods come back in a header or a log.
+        boundary: Name of the boundary that begins the work.
+    """
+    fresh = os.urandom(24).hex()
+    span_id = fresh[32:]
+    if traceparent and (parent := parse_traceparent(traceparent)):
+        return _current.set(WorkContext(parent[0], span_id, parent[1], boundary))
+    if request_id and _REQUEST_ID.fullmatch(request_id):
+        return _current.set(WorkContext(request_id, span_id, "00", boundary))
+    return _current.set(WorkContext(fresh[:32], span_id, "00", boundary))
+
+
+def end(token: Token[WorkContext | None]) -> None:
+    """Leave the piece of work that `begin` started, in the same context."""
+    _current.reset(token)
+
+
+def parse_traceparent(header: str) -> tuple[str, str] | None:
+    """Return the trace id and flags of a valid W3C `traceparent`, else None.
+
+    Follows the Trace Context recommendation: version `ff` and all-zero ids are invalid, version
+    `00` ends after the flags, later versions may append more.
+    """
+    match = _TRACEPARENT.fullmatch(header)
+    if match is None:
+        return None
+    version, trace_id, parent_id, flags, rest = match.groups()
+    valid = version != "ff" and trace_id != _ZERO_TRACE and parent_id != _ZERO_SPAN
+    return (trace_id, flags) if valid and not (version == "00" and rest) else None
+
+
+@contextmanager
+def work(trace_id: str = "", *, boundary: str = "") -> Iterator[WorkContext]:
+    """Run a block as one piece of work, with a given or a fresh id; nests.
+
+    Example:
+        >>> with work("job-42") as current:
+        ...     current_trace_id()
+        'job-42'
+    """
+    token = begin(request_id=trace_id, boundary=boundary)
+    try:
+        yield _current.get()  # type: ignore[misc]  # begin() has just set it
+    finally:
+        end(token)
+
+
+@contextmanager
+def bind(**fields: object) -> Iterator[None]:
+    """Attach fields to every record made inside the block; nests, and follows tasks and threads' contexts.
+
+    Example:
+        >>> with work(), bind(order=42):
+        ...     dict(current_context().fields)
+        {'order': 42}
+    """
+    token = _current.set(_with_fields(fields))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def bind_request(**fields: object) -> None:
+    """Attach fields until the current piece of work ends, as a middleware or a login would."""
+    _current.set(_with_fields(fields))
+
+
+def _with_fields(fields: Mapping[str, object]) -> WorkContext:
+    found = _current.get() or WorkContext(new_trace_id(), os.urandom(8).hex())
+    merged = {**found.fields, **fields}
+    kept = dict(list(merged.items())[:MAX_FIELDS])
+    return found._replace(fields=MappingProxyType(kept))

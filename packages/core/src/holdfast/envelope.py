@@ -1,0 +1,274 @@
+"""What a caller sees of an error: envelope, problem or page, in the caller's language.
+
+An `Answer` holds what may be said, and nothing else; formats only arrange it.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+from html import escape
+from typing import NamedTuple
+
+from holdfast.classify import Classification
+from holdfast.codes import Fault
+from holdfast.errors import AppError
+from holdfast.language import DEFAULT, translate
+from holdfast.redact import JsonValue, Redactor
+
+_GENERAL = {
+    500: ("An unexpected error occurred", "Please try again in a few minutes"),
+    502: ("A service this one depends on failed", "Please try again in a few minutes"),
+    503: ("The service is temporarily unavailable", "Please try again in a few minutes"),
+    504: ("The answer took too long", "Please try again in a few minutes"),
+}
+_MAX_ACCEPT = 500
+
+
+class Format(StrEnum):
+    """How an answer is written; the value is its Content-Type."""
+
+    ENVELOPE = "application/json"
+    PROBLEM = "application/problem+json"
+    HTML = "text/html; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a caller may know of one error; already redacted."""
+
+    status: int
+    type: str
+    code: str
+    title: object
+    message: str
+    """The raiser's words, only when the fault is the caller's; else empty, and the title stands in."""
+    errors: tuple[str, ...]
+    """The raiser's sentences, or the message; empty: the general sentence of the status."""
+    details: Mapping[str, JsonValue]
+    retry_after: int | None
+    """Whole seconds, rounded up."""
+    headers: tuple[tuple[str, str], ...]
+    """Response headers that belong to the error, `Retry-After` among them."""
+    record_id: str
+    trace_id: str
+    time: datetime
+
+    def said(self, language: str) -> tuple[str, list[str]]:
+        """Return message and errors in a language."""
+        message = self.message or translate(self.title, language)
+        if self.errors:
+            return message, list(self.errors)
+        general = _GENERAL.get(self.status) or (_GENERAL[500] if self.status >= 500 else None)  # noqa: PLR2004  # the class of 5xx
+        return message, [translate(text, language) for text in general] if general else [message]
+
+
+class Rendered(NamedTuple):
+    """An answer as bytes, ready for any web framework."""
+
+    status: int
+    content_type: str
+    body: bytes
+    headers: tuple[tuple[str, str], ...]
+
+
+def answer_to(
+    classification: Classification,
+    spoken: AppError | None,
+    redactor: Redactor,
+    *,
+    record_id: str,
+    trace_id: str,
+    time: datetime,
+    expose_learned: bool = False,
+) -> Answer:
+    """Decide what a caller may know.
+
+    Args:
+        classification: What the error means.
+        spoken: Who speaks to the caller: the error itself or its translation; None for nobody.
+        redactor: Cleans what the raiser said.
+        record_id: Id of the record, for the problem's `instance`.
+        trace_id: The one id of the piece of work.
+        time: When the error was handled.
+        expose_learned: Show what the suite itself learned of the failure as well.
+    """
+    message: str = ""
+    errors: tuple[str, ...] = ()
+    details: Mapping[str, JsonValue] = {}
+    if spoken is not None:
+        if classification.fault is Fault.CALLER:
+            message = redactor.text(spoken.message)
+        errors = tuple(redactor.text(text) for text in spoken.errors)
+        shown = {**spoken.learned, **spoken.details} if expose_learned else spoken.details
+        details = redactor.mapping(shown) if shown else {}
+    retry_after = _whole_seconds(spoken)
+    return Answer(
+        status=classification.status,
+        type=classification.type,
+        code=classification.code,
+        title=classification.title,
+        message=message,
+        errors=errors,
+        details=details,
+        retry_after=retry_after,
+        headers=_headers(spoken, retry_after),
+        record_id=record_id,
+        trace_id=trace_id,
+        time=time,
+    )
+
+
+def _whole_seconds(spoken: AppError | None) -> int | None:
+    seconds = None if spoken is None else spoken.retry_after
+    return None if seconds is None or not math.isfinite(seconds) else max(0, math.ceil(seconds))
+
+
+def _headers(spoken: AppError | None, retry_after: int | None) -> tuple[tuple[str, str], ...]:
+    headers = [] if spoken is None or not spoken.headers else list(_clean_headers(spoken.headers))
+    if retry_after is not None:
+        headers = [pair for pair in headers if pair[0].lower() != "retry-after"]
+        headers.append(("Retry-After", str(retry_after)))
+    return tuple(headers)
+
+
+def _clean_headers(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the headers that HTTP allows: plain ASCII, no line breaks, not those the format sets."""
+    for name, value in headers.items():
+        text = f"{name}{value}"
+        if text.isascii() and text.isprintable() and not name.lower().startswith("content-"):
+            yield name, str(value)
+
+
+def to_envelope(answer: Answer, language: str = DEFAULT) -> dict[str, JsonValue]:
+    """Return the default body of an error."""
+    message, errors = answer.said(language)
+    about: dict[str, JsonValue] = {"type": answer.type, "code": answer.code}
+    if answer.details:
+        about["details"] = dict(answer.details)
+    about["trace_id"] = answer.trace_id
+    about["timestamp"] = _timestamp(answer.time)
+    if answer.retry_after is not None:
+        about["retry_after"] = answer.retry_after
+    said: list[JsonValue] = list(errors)
+    return {"success": False, "message": message, "result": None, "errors": said, "except": about}
+
+
+def to_problem(answer: Answer, language: str = DEFAULT, type_uri: str = "about:blank") -> dict[str, JsonValue]:
+    """Return the error as RFC 9457 problem details.
+
+    Args:
+        answer: What may be said.
+        language: Language of title, detail and errors.
+        type_uri: URI of the problem type; `{code}` in it becomes the code.
+    """
+    message, errors = answer.said(language)
+    said: list[JsonValue] = list(errors)
+    problem: dict[str, JsonValue] = {
+        "type": type_uri.replace("{code}", answer.code),
+        "title": translate(answer.title, language),
+        "status": answer.status,
+        "detail": message,
+        "instance": f"urn:uuid:{_dashed(answer.record_id)}",
+        "code": answer.code,
+        "errors": said,
+        "trace_id": answer.trace_id,
+        "timestamp": _timestamp(answer.time),
+    }
+    if answer.details:
+        problem["details"] = dict(answer.details)
+    if answer.retry_after is not None:
+        problem["retry_after"] = answer.retry_after
+    return problem
+
+
+def to_html(answer: Answer, language: str = DEFAULT) -> str:
+    """Return a plain page without styles or scripts, so that any content security policy allows it."""
+    message, errors = answer.said(language)
+    title = translate(answer.title, language)
+    items = "".join(f"<li>{escape(text)}</li>" for text in errors if text != message)
+    return (
+        f'<!doctype html>\n<html lang="{escape(language)}"><head><meta charset="utf-8">'
+        f"<title>{answer.status} {escape(title)}</title></head><body><main>"
+        f"<h1>{answer.status} {escape(title)}</h1><p>{escape(message)}</p>"
+        f"{f'<ul>{items}</ul>' if items else ''}"
+        f"<p><code>{escape(answer.code)}</code> <code>{escape(answer.trace_id)}</code></p>"
+        "</main></body></html>\n"
+    )
+
+
+def render(
+    answer: Answer,
+    chosen: Format = Format.ENVELOPE,
+    language: str = DEFAULT,
+    type_uri: str = "about:blank",
+) -> Rendered:
+    """Write an answer in a format and language, with the headers that belong to it."""
+    if chosen is Format.HTML:
+        body = to_html(answer, language).encode()
+    else:
+        problem = chosen is Format.PROBLEM
+        data = to_problem(answer, language, type_uri) if problem else to_envelope(answer, language)
+        body = _to_json(data).encode("utf-8", "backslashreplace")
+    headers = (*answer.headers, ("Content-Language", language))
+    return Rendered(answer.status, chosen.value, body, headers)
+
+
+_to_json: Callable[[object], str] = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":")
+).encode
+
+
+def negotiate(accept: str, default: Format = Format.ENVELOPE, *, html: bool = True) -> Format:
+    """Return the format a caller prefers by `Accept`.
+
+    JSON stands for whatever the caller did not ask for: HTML is chosen only when it is preferred
+    to JSON, problem details when they are named and not less wanted than plain JSON.
+
+    Example:
+        >>> negotiate("*/*").name, negotiate("text/html,application/xml;q=0.9,*/*;q=0.8").name
+        ('ENVELOPE', 'HTML')
+        >>> negotiate("application/problem+json, application/json;q=0.5").name
+        'PROBLEM'
+    """
+    if not accept or accept == "*/*":
+        return default
+    return _negotiate(accept[:_MAX_ACCEPT], default, html)
+
+
+@lru_cache(maxsize=512)
+def _negotiate(accept: str, default: Format, html: bool) -> Format:  # noqa: FBT001  # positional for the cache
+    weights = dict(_weights(accept))
+    anything = weights.get("*/*", 0.0)
+    some_application = weights.get("application/*", anything)
+    envelope = weights.get("application/json", some_application)
+    problem = weights.get("application/problem+json", 0.0)
+    page = max(weights.get("text/html", 0.0), weights.get("application/xhtml+xml", 0.0))
+    if html and page > max(envelope, problem):
+        return Format.HTML
+    tied_with_named_json = problem == envelope and "application/json" in weights
+    if problem and problem >= envelope and not tied_with_named_json:
+        return Format.PROBLEM
+    return default
+
+
+def _weights(accept: str) -> Iterator[tuple[str, float]]:
+    for part in accept.split(","):
+        media, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        quality = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+        try:
+            weight = float(quality)
+        except ValueError:
+            continue
+        yield media, weight if 0.0 <= weight <= 1.0 else 0.0
+
+
+def _timestamp(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _dashed(record_id: str) -> str:
+    return "-".join((record_id[:8], record_id[8:12], record_id[12:16], record_id[16:20], record_id[20:]))

@@ -1,0 +1,73 @@
+"""The current runtime as lower layers may see it; this module's two variables are global state.
+
+The runtime of a call is, in this order: the one that `activated` put in place, the current
+application's (an adapter's resolver knows it), the process's default.
+"""
+
+import importlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol, cast
+
+from holdfast.handler import Verdict
+from holdfast.record import Origin
+
+
+class Environment(Protocol):
+    """What boundaries and strategies need of a runtime."""
+
+    def handle(self, error: BaseException, origin: Origin) -> Verdict:
+        """Decide about an exception; never raises."""
+        ...
+
+
+_active: ContextVar[Environment | None] = ContextVar("holdfast_runtime", default=None)
+_resolvers: list[Callable[[], Environment | None]] = []
+_default: list[Environment] = []
+
+
+def current() -> Environment:
+    """Return the runtime of the current application, else the process's default, made when missing."""
+    found = _active.get()
+    if found is not None:
+        return found
+    for resolve in _resolvers:
+        found = resolve()
+        if found is not None:
+            return found
+    return _default[-1] if _default else _made_default()
+
+
+@contextmanager
+def activated(environment: Environment) -> Iterator[None]:
+    """Make a runtime the current one inside a block, for this task or thread only."""
+    token = _active.set(environment)
+    try:
+        yield
+    finally:
+        _active.reset(token)
+
+
+def add_resolver(resolve: Callable[[], Environment | None]) -> None:
+    """Ask a function for the current application's runtime; it must be fast and must not raise."""
+    if resolve not in _resolvers:
+        _resolvers.append(resolve)
+
+
+def default() -> Environment | None:
+    """Return the process's default runtime, or None before one is installed."""
+    return _default[-1] if _default else None
+
+
+def set_default(environment: Environment | None) -> None:
+    """Make a runtime the process's default; None takes it away."""
+    _default[:] = [] if environment is None else [environment]
+
+
+def _made_default() -> Environment:
+    # Loaded by name: the composition root stands above this layer.
+    runtime = importlib.import_module("holdfast.runtime")
+    made = cast("Environment", runtime.Runtime())
+    set_default(made)
+    return made

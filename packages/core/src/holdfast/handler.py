@@ -1,0 +1,271 @@
+"""The one handler: every error of the system arrives here, and what becomes of it is decided here.
+
+Boundaries capture an exception, hand it over with its origin, and render the verdict. They never
+classify, log, count, alert or decide.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from holdfast.classify import Classification, Classifier, Reading, is_control_flow
+from holdfast.clock import Clock, SystemClock
+from holdfast.codes import Severity
+from holdfast.context import WorkContext, current_context, new_trace_id
+from holdfast.envelope import Answer, answer_to
+from holdfast.errors import MARK
+from holdfast.events import Event, Scalar
+from holdfast.record import (
+    ErrorHandled,
+    ErrorRecord,
+    Origin,
+    causes_of,
+    chain,
+    fingerprint,
+    frames_of,
+    message_of,
+    type_name,
+)
+from holdfast.redact import JsonValue, Redactor
+
+MAX_NOTES = 10
+
+
+class Action(Enum):
+    """What a boundary does with an error that was handled."""
+
+    RESPOND = "respond"
+    """Answer the caller with `Verdict.answer`."""
+    PROPAGATE = "propagate"
+    """Let the exception go on: it is control flow, or nobody waits for an answer."""
+    RECOVERED = "recovered"
+    """Go on with `Verdict.value`, as if nothing had happened."""
+    EXIT = "exit"
+    """End the process in an orderly way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the handler decided about one error."""
+
+    action: Action
+    record: ErrorRecord | None = None
+    """None for control flow, which is no error."""
+    answer: Answer | None = None
+    value: object = None
+
+
+Next: TypeAlias = Callable[[BaseException, Origin], Verdict]
+Middleware: TypeAlias = Callable[[BaseException, Origin, Next], Verdict]
+"""A step before classification: enriches, replaces the error, or stops with a verdict of its own."""
+
+_CONTROL_FLOW = Verdict(action=Action.PROPAGATE)
+
+
+class ErrorHandler:
+    """Classifies, records, reports and decides; thread-safe, and `handle` never raises.
+
+    Args:
+        classifier: What exceptions mean.
+        redactor: Cleans everything that is recorded or answered.
+        emit: Takes the events; must neither block nor raise.
+        clock: Source of the time of records.
+        middleware: Steps before classification, outermost first.
+        expose_learned: Show callers what the suite itself learned of a failure.
+    """
+
+    def __init__(
+        self,
+        *,
+        classifier: Classifier,
+        redactor: Redactor,
+        emit: Callable[[Event], None],
+        clock: Clock | None = None,
+        middleware: Iterable[Middleware] = (),
+        expose_learned: bool = False,
+    ) -> None:
+        self.classifier = classifier
+        self._redactor = redactor
+        self._emit = emit
+        self._clock = clock or SystemClock()
+        self._expose_learned = expose_learned
+        self._pipeline = self._compose(tuple(middleware))
+
+    def handle(self, error: BaseException, origin: Origin) -> Verdict:
+        """Decide about an exception, recording and reporting it unless that was done before.
+
+        Args:
+            error: The exception; it is marked, so that a second boundary gets the same verdict.
+            origin: Where it became somebody's answer.
+        """
+        mark = getattr(error, MARK, None)
+        if isinstance(mark, _Mark) and mark.handler is self:
+            return mark.verdict
+        if not isinstance(error, Exception) and is_control_flow(error):
+            return _CONTROL_FLOW
+        try:
+            return self._pipeline(error, origin)
+        except Exception as failure:  # noqa: BLE001  # the original must come out, whatever we did wrong
+            return self._emergency(error, origin, failure)
+
+    def saw(self, error: BaseException) -> bool:
+        """Tell whether this handler has handled the exception, or one behind it."""
+        return self._earlier(behind for behind, _ in chain(error)) is not None
+
+    def _compose(self, middleware: tuple[Middleware, ...]) -> Next:
+        step: Next = self._decide
+        for outer in reversed(middleware):
+            step = _guarded(outer, step)
+        return step
+
+    def _decide(self, error: BaseException, origin: Origin) -> Verdict:
+        linked = [behind for behind, _ in chain(error)]
+        reading = self.classifier.read(error)
+        earlier = self._earlier(linked)
+        if earlier is not None and not _graver(reading.classification, earlier.classification):
+            return self._settle(linked, earlier, reading)
+        record = self._record(error, origin, reading)
+        verdict = self._settle(linked, record, reading)
+        self._emit(_event(record))
+        return verdict
+
+    def _earlier(self, linked: Iterable[BaseException]) -> ErrorRecord | None:
+        """Return the record of an exception in the same chain that was handled before."""
+        for behind in linked:
+            mark = getattr(behind, MARK, None)
+            if isinstance(mark, _Mark) and mark.handler is self:
+                return mark.verdict.record
+        return None
+
+    def _record(self, error: BaseException, origin: Origin, reading: Reading) -> ErrorRecord:
+        work = _work()
+        clean, said = self._redactor, reading.classification
+        frames = frames_of(error.__traceback__)
+        details = {} if reading.spoken is None else {**reading.spoken.learned, **reading.spoken.details}
+        return ErrorRecord(
+            id=os.urandom(16).hex(),
+            time=self._clock.now(),
+            trace_id=work.trace_id,
+            span_id=work.span_id,
+            origin=_clean_origin(origin, clean),
+            classification=said,
+            type=type_name(type(error)),
+            message=clean.text(message_of(error)),
+            causes=causes_of(error, clean),
+            notes=_notes(error, clean),
+            details=clean.mapping(details) if details else {},
+            fields=clean.mapping(work.fields) if work.fields else {},
+            frames=frames,
+            fingerprint=fingerprint(said.code, error, frames),
+        )
+
+    def _settle(
+        self, linked: Iterable[BaseException], record: ErrorRecord, reading: Reading
+    ) -> Verdict:
+        answer = answer_to(
+            reading.classification,
+            reading.spoken,
+            self._redactor,
+            record_id=record.id,
+            trace_id=record.trace_id,
+            time=record.time,
+            expose_learned=self._expose_learned,
+        )
+        verdict = Verdict(action=Action.RESPOND, record=record, answer=answer)
+        mark = _Mark(self, verdict)
+        for behind in linked:
+            with contextlib.suppress(Exception):  # an exception may forbid new attributes
+                setattr(behind, MARK, mark)
+        return verdict
+
+    def _emergency(self, error: BaseException, origin: Origin, failure: Exception) -> Verdict:
+        """Answer with as little code as possible: something on the usual path is broken."""
+        sys.stderr.write(
+            f"holdfast could not handle {type(error).__name__} at {origin.boundary}: "
+            f"its handler raised {type(failure).__name__}\n"
+        )
+        answer = answer_to(
+            Classifier().classify(failure),
+            None,
+            self._redactor,
+            record_id=os.urandom(16).hex(),
+            trace_id=_work().trace_id,
+            time=self._clock.now(),
+        )
+        return Verdict(action=Action.RESPOND, answer=answer)
+
+
+def _work() -> WorkContext:
+    return current_context() or WorkContext(new_trace_id(), "")
+
+
+class _Mark:
+    """Put on an exception that was handled; it does not travel to other processes."""
+
+    __slots__ = ("handler", "verdict")
+
+    def __init__(self, handler: ErrorHandler | None, verdict: Verdict) -> None:
+        self.handler = handler
+        self.verdict = verdict
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _Mark, (None, _CONTROL_FLOW)
+
+
+def _guarded(outer: Middleware, step: Next) -> Next:
+    """Make one step; a middleware that raises is passed over, its failure noted on standard error."""
+
+    def guarded(error: BaseException, origin: Origin) -> Verdict:
+        try:
+            return outer(error, origin, step)
+        except Exception as failure:  # noqa: BLE001  # user code must not hide the error
+            name = getattr(outer, "__qualname__", type(outer).__qualname__)
+            sys.stderr.write(f"holdfast: middleware {name} raised {type(failure).__name__}\n")
+            return step(error, origin)
+
+    return guarded
+
+
+def _graver(now: Classification, earlier: Classification) -> bool:
+    return (now.severity, not now.trusted) > (earlier.severity, not earlier.trusted)
+
+
+def _clean_origin(origin: Origin, redactor: Redactor) -> Origin:
+    return Origin(
+        boundary=origin.boundary,
+        operation=redactor.text(origin.operation),
+        path=redactor.text(origin.path) if origin.path else "",
+        attributes=redactor.mapping(origin.attributes) if origin.attributes else {},
+    )
+
+
+def _notes(error: BaseException, redactor: Redactor) -> tuple[str, ...]:
+    notes = getattr(error, "__notes__", None)
+    if not isinstance(notes, list):
+        return ()
+    return tuple(redactor.text(str(note)) for note in notes[:MAX_NOTES])
+
+
+def _event(record: ErrorRecord) -> ErrorHandled:
+    said = record.classification
+    attributes: dict[str, Scalar] = {
+        "code": said.code,
+        "kind": said.kind.value,
+        "fault": said.fault.value,
+        "status": said.status,
+        "trusted": said.trusted,
+        "fingerprint": record.fingerprint,
+        "boundary": record.origin.boundary,
+        "operation": record.origin.operation,
+    }
+    return ErrorHandled(
+        name="error.handled",
+        severity=Severity(said.severity),
+        time=record.time,
+        attributes=attributes,
+        record=record,
+    )

@@ -1,0 +1,174 @@
+"""Checks by name, and the report they add up to.
+
+Statuses are those of the health+json draft: `pass`, `warn` (degraded, still serving), `fail`.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+from holdfast.clock import Clock, SystemClock
+from holdfast.record import type_name
+
+CheckFunction: TypeAlias = Callable[[], object]
+"""False fails, a mapping passes with details, an exception fails; anything else passes."""
+
+DEFAULT_TIMEOUT = 5.0
+
+
+class HealthStatus(StrEnum):
+    """How well something is; `warn` still serves."""
+
+    PASS = "pass"  # noqa: S105  # the draft's word, no password
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that can be looked at."""
+
+    name: str
+    run: CheckFunction
+    critical: bool = True
+    """Whether its failure fails the whole; otherwise it is a warning."""
+    timeout: float = DEFAULT_TIMEOUT
+    """Seconds after which it counts as failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What one check said."""
+
+    name: str
+    status: HealthStatus
+    time: datetime
+    duration: float
+    """Seconds."""
+    output: str = ""
+    """Why it is not well, fit for anybody to read: never the text of an exception."""
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthReport:
+    """What all checks together say."""
+
+    status: HealthStatus
+    results: tuple[CheckResult, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """Return the report in the shape of health+json."""
+        checks = {result.name: [_as_json(result)] for result in self.results}
+        body: dict[str, object] = {"status": self.status.value}
+        return {**body, "checks": checks} if checks else body
+
+
+class HealthRegistry:
+    """The checks of one runtime; thread-safe.
+
+    Example:
+        >>> registry = HealthRegistry()
+        >>> registry.register_check("disk", lambda: {"free_gb": 12})
+        >>> registry.get_health_status().status.value
+        'pass'
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._checks: dict[str, Check] = {}
+
+    def register_check(
+        self,
+        name: str,
+        run: CheckFunction,
+        *,
+        critical: bool = True,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> None:
+        """Add a check, or replace the one of the same name.
+
+        Args:
+            name: Under which it is reported.
+            run: Returns False or raises when not well; a mapping it returns becomes details.
+            critical: Whether its failure fails the whole; otherwise it is a warning.
+            timeout: Seconds, above 0, after which it counts as failed.
+
+        Raises:
+            ValueError: When the timeout is not above 0.
+        """
+        if not timeout > 0:
+            raise ValueError(f"timeout of check {name!r} must be above 0 seconds, not {timeout}")
+        self._checks[name] = Check(name=name, run=run, critical=critical, timeout=timeout)
+
+    def unregister_check(self, name: str) -> None:
+        """Take a check away; harmless when there is none."""
+        self._checks.pop(name, None)
+
+    def run_all_checks(self) -> dict[str, CheckResult]:
+        """Run every check at once and return what each said, after at most the longest timeout."""
+        running = [_Running(check, self._clock) for check in tuple(self._checks.values())]
+        return {one.check.name: one.result() for one in running}
+
+    def get_health_status(self) -> HealthReport:
+        """Run every check and return what they add up to; without checks all is well."""
+        results = tuple(self.run_all_checks().values())
+        worst = HealthStatus.PASS
+        for status in (HealthStatus.WARN, HealthStatus.FAIL):
+            if any(result.status is status for result in results):
+                worst = status
+        return HealthReport(status=worst, results=results)
+
+
+class _Running:
+    """One check on a thread of its own, which a check that hangs keeps while the caller goes on."""
+
+    def __init__(self, check: Check, clock: Clock) -> None:
+        self.check = check
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._outcome: CheckResult | None = None
+        self._thread = threading.Thread(target=self._run, name=f"holdfast-health-{check.name}", daemon=True)
+        self._thread.start()
+
+    def result(self) -> CheckResult:
+        left = self.check.timeout - (self._clock.monotonic() - self._started)
+        self._thread.join(max(0.0, left))
+        return self._outcome or self._finished(well=False, output=f"no answer in {self.check.timeout:g} s")
+
+    def _run(self) -> None:
+        try:
+            said = self.check.run()
+        except Exception as error:  # noqa: BLE001  # a failing check is what we are here to see
+            self._outcome = self._finished(well=False, output=type_name(type(error)))
+            return
+        details = dict(said) if isinstance(said, Mapping) else {}
+        self._outcome = self._finished(well=said is not False, details=details)
+
+    def _finished(
+        self, *, well: bool, output: str = "", details: Mapping[str, object] | None = None
+    ) -> CheckResult:
+        bad = HealthStatus.FAIL if self.check.critical else HealthStatus.WARN
+        return CheckResult(
+            name=self.check.name,
+            status=HealthStatus.PASS if well else bad,
+            time=self._clock.now(),
+            duration=self._clock.monotonic() - self._started,
+            output=output,
+            details=details or {},
+        )
+
+
+def _as_json(result: CheckResult) -> dict[str, object]:
+    body: dict[str, object] = {
+        "status": result.status.value,
+        "time": result.time.isoformat(),
+        "observedValue": round(result.duration * 1000, 1),
+        "observedUnit": "ms",
+    }
+    if result.output:
+        body["output"] = result.output
+    return {**body, **({"details": dict(result.details)} if result.details else {})}

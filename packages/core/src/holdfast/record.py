@@ -1,0 +1,245 @@
+"""Everything known of one handled error, redacted and immutable.
+
+Cheap facts are captured at once, because frames and messages do not outlive the boundary;
+whatever is costly to format (a traceback) is made when somebody reads it.
+"""
+
+import linecache
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
+from types import TracebackType
+from typing import NamedTuple
+
+from holdfast.classify import Classification, leaves
+from holdfast.events import Event
+from holdfast.redact import JsonValue, Redactor
+
+MAX_FRAMES = 60
+"""Frames kept of one exception: the outermost ten and the innermost fifty."""
+MAX_CAUSES = 8
+MAX_MEMBERS = 20
+"""Members of an exception group that are recorded."""
+MAX_CHAIN = 100
+"""Exceptions of one cause, context and group chain that are looked at."""
+_OUTERMOST = 10
+
+
+class Frame(NamedTuple):
+    """One call on the way to the error; without the values of its variables, which may be secret."""
+
+    module: str
+    function: str
+    filename: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where an error became somebody's answer."""
+
+    boundary: str
+    """Which kind of boundary: `django.request`, `flask.request`, `job`, `process`."""
+    operation: str = ""
+    """Which operation, of few different values: `GET /orders/<id>`, a task's name."""
+    path: str = ""
+    """Path of the request without its query; redacted in the record."""
+    attributes: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Further facts; redacted in the record."""
+
+
+class Cause(NamedTuple):
+    """One exception behind the error, or one member of its group."""
+
+    type: str
+    message: str
+    relation: str
+    """`cause`, `context` or `member`."""
+    frames: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRecord:
+    """One handled error: what happened, where, and what it means. Redacted; safe to keep and send."""
+
+    id: str
+    """32 hexadecimal digits, unique to this occurrence."""
+    time: datetime
+    """Aware, UTC."""
+    trace_id: str
+    span_id: str
+    origin: Origin
+    classification: Classification
+    type: str
+    """Dotted name of the exception's class."""
+    message: str
+    causes: tuple[Cause, ...]
+    notes: tuple[str, ...]
+    details: Mapping[str, JsonValue]
+    fields: Mapping[str, JsonValue]
+    """What the application had bound to the piece of work."""
+    frames: tuple[Frame, ...]
+    fingerprint: str
+    """The same for every occurrence with the same code, class and raise site; survives a move of lines."""
+
+    def traceback(self) -> str:
+        """Return the traceback as text, causes first, without values of variables."""
+        return "".join(_traceback_lines(self))
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """Return the facts as a flat dictionary, the shape of log lines; without traceback and frames."""
+        said, origin = self.classification, self.origin
+        facts: dict[str, JsonValue] = {
+            "event": "error.handled",
+            "trace_id": self.trace_id,
+            "record_id": self.id,
+            "code": said.code,
+            "kind": said.kind.value,
+            "fault": said.fault.value,
+            "status": said.status,
+            "transient": said.transient,
+            "trusted": said.trusted,
+            "fingerprint": self.fingerprint,
+            "origin": origin.boundary,
+            "operation": origin.operation,
+            "error_type": self.type,
+        }
+        facts.update((name, value) for name, value in self._optional_facts() if value)
+        return facts
+
+    def _optional_facts(self) -> Iterator[tuple[str, JsonValue]]:
+        yield "category", self.classification.category
+        yield "action", self.classification.action
+        yield "effect", self.classification.effect
+        yield "path", self.origin.path
+        yield "attributes", dict(self.origin.attributes)
+        yield "details", dict(self.details)
+        yield "fields", dict(self.fields)
+        yield "notes", list(self.notes)
+        yield "causes", [f"{cause.relation}: {cause.type}: {cause.message}" for cause in self.causes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorHandled(Event):
+    """An error reached a boundary and was handled."""
+
+    record: ErrorRecord
+
+
+def chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
+    """Yield an exception and everything behind it: causes, contexts, members of groups; each once, at most 100."""
+    pending, seen = [(error, "")], set[int]()
+    while pending and len(seen) < MAX_CHAIN:
+        current, relation = pending.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current, relation
+        pending.extend(_behind(current))
+
+
+def _behind(error: BaseException) -> Iterator[tuple[BaseException, str]]:
+    if isinstance(error, BaseExceptionGroup):
+        yield from ((member, "member") for member in reversed(error.exceptions[:MAX_MEMBERS]))
+    if error.__cause__ is not None:
+        yield error.__cause__, "cause"
+    elif error.__context__ is not None and not error.__suppress_context__:
+        yield error.__context__, "context"
+
+
+def causes_of(error: BaseException, redactor: Redactor) -> tuple[Cause, ...]:
+    """Return what is behind an exception, nearest first, redacted."""
+    if error.__cause__ is None and error.__context__ is None and not isinstance(error, BaseExceptionGroup):
+        return ()
+    limit = MAX_MEMBERS if isinstance(error, BaseExceptionGroup) else MAX_CAUSES
+    found: list[Cause] = []
+    for behind, relation in chain(error):
+        if relation and len(found) < limit:
+            text = redactor.text(message_of(behind))
+            found.append(Cause(type_name(type(behind)), text, relation, frames_of(behind.__traceback__)))
+    return tuple(found)
+
+
+def frames_of(traceback: TracebackType | None) -> tuple[Frame, ...]:
+    """Return the frames of a traceback, outermost first; the middle of a very deep one is left out."""
+    found: list[Frame] = []
+    while traceback is not None:
+        frame = traceback.tb_frame
+        code = frame.f_code
+        module = frame.f_globals.get("__name__", "")
+        found.append(Frame(module, code.co_qualname, code.co_filename, traceback.tb_lineno))
+        traceback = traceback.tb_next
+    if len(found) > MAX_FRAMES:
+        found[_OUTERMOST : len(found) - MAX_FRAMES + _OUTERMOST] = ()
+    return tuple(found)
+
+
+def message_of(error: BaseException) -> str:
+    """Return the text of an exception; one that cannot say itself does not hide the error."""
+    try:
+        return str(error)
+    except Exception as failure:  # noqa: BLE001  # user code in __str__
+        return f"<no text: str() raised {type(failure).__name__}>"
+
+
+@lru_cache(maxsize=2048)
+def type_name(cls: type) -> str:
+    """Return the dotted name of a class; built-in ones without their module."""
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+
+
+def fingerprint(code: str, error: BaseException, frames: tuple[Frame, ...]) -> str:
+    """Return 16 hexadecimal digits that stay the same for the same error.
+
+    Made of the code, the class and the innermost function of the project itself. Neither the
+    message nor a line number takes part: both change without the error being another.
+    """
+    site = next((f for f in reversed(frames) if _in_project(f.filename)), None) or (
+        frames[-1] if frames else None
+    )
+    members: tuple[str, ...] = ()
+    if isinstance(error, BaseExceptionGroup):
+        members = tuple(sorted({type_name(type(leaf)) for leaf in leaves(error)}))
+    return _digest(code, type_name(type(error)), site and site.module, site and site.function, members)
+
+
+@lru_cache(maxsize=4096)
+def _digest(*parts: object) -> str:
+    return blake2b(repr(parts).encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
+
+
+_STDLIB = os.path.normcase(os.path.dirname(os.__file__)) + os.sep
+_INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
+
+
+@lru_cache(maxsize=4096)
+def _in_project(filename: str) -> bool:
+    """Tell the project's own files from the standard library and installed packages."""
+    normal = os.path.normcase(filename)
+    library = normal.startswith((_STDLIB, "<")) or any(part in normal for part in _INSTALLED)
+    return not library
+
+
+def _traceback_lines(record: ErrorRecord) -> Iterator[str]:
+    for cause in reversed(record.causes):
+        yield from _one_traceback(cause.type, cause.message, cause.frames)
+        yield f"\n({cause.relation} of:)\n\n"
+    yield from _one_traceback(record.type, record.message, record.frames)
+
+
+def _one_traceback(kind: str, message: str, frames: tuple[Frame, ...]) -> Iterator[str]:
+    if frames:
+        yield "Traceback (most recent call last):\n"
+        yield from map(_frame_text, frames)
+    yield f"{kind}: {message}\n" if message else f"{kind}\n"
+
+
+@lru_cache(maxsize=4096)
+def _frame_text(frame: Frame) -> str:
+    """Format one frame; cached, because the same few places raise again and again."""
+    source = linecache.getline(frame.filename, frame.line).strip()
+    place = f'  File "{frame.filename}", line {frame.line}, in {frame.function}\n'
+    return f"{place}    {source}\n" if source else place

@@ -1,0 +1,1 @@
+"""Consumers of events: they tell somebody, and never hurt who they observe."""

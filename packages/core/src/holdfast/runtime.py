@@ -1,0 +1,232 @@
+"""The composition root: settings become a live set of classifier, handler, reporters and health.
+
+Everything that lives belongs to a `Runtime`; a test makes a fresh one and nothing needs resetting.
+"""
+
+import atexit
+import importlib
+from collections.abc import Callable, Iterable
+from typing import TypeVar, cast
+
+from holdfast import catalog, environment
+from holdfast.classify import Classifier, ClassifierFunction, Rule
+from holdfast.clock import Clock, SystemClock
+from holdfast.envelope import Answer, Format, Rendered, negotiate, render
+from holdfast.handler import ErrorHandler, Middleware, Verdict
+from holdfast.health import HealthRegistry
+from holdfast.record import Origin
+from holdfast.redact import Redactor
+from holdfast.reporting.dispatcher import Dispatcher, Reporter
+from holdfast.reporting.logging import LoggingReporter
+from holdfast.settings import Problem, Settings, SettingsError, load_settings
+
+_T = TypeVar("_T")
+
+ReporterFactory = Callable[["Runtime"], Reporter]
+"""What a reporter's name or dotted path stands for: takes the runtime that will own the reporter."""
+
+SHIPPED_REPORTERS = {
+    "logging": "holdfast.runtime:logging_reporter",
+    "prometheus": "holdfast.integrations.prometheus:reporter",
+    "sentry": "holdfast.integrations.sentry:reporter",
+}
+"""Reporters by the name that settings use, and where their factories are."""
+
+
+class Runtime:
+    """The live, configured set of one application: thread-safe, one per application.
+
+    Args:
+        settings: What it is told; defaults hold for whatever is left out.
+        rules: An adapter's rules, tried before the built-in ones.
+        clock: Source of time for records and health.
+        reporters: Told beside those the settings name.
+
+    Raises:
+        SettingsError: When the settings name what cannot be loaded, or two places declare one code.
+
+    Example:
+        >>> runtime = Runtime(Settings(reporters=()))
+        >>> verdict = runtime.handle(KeyError("sku"), Origin(boundary="job", operation="import"))
+        >>> verdict.answer.status, verdict.record.classification.trusted
+        (500, False)
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        rules: Iterable[Rule] = (),
+        clock: Clock | None = None,
+        reporters: Iterable[Reporter] = (),
+    ) -> None:
+        self.settings = settings or Settings()
+        self.clock = clock or SystemClock()
+        self.health = HealthRegistry(self.clock)
+        loader = _Loader()
+        functions = loader.load_all("CLASSIFIERS", self.settings.classifiers)
+        middleware = loader.load_all("MIDDLEWARE", self.settings.middleware)
+        self.redactor = _redactor(self.settings)
+        made = loader.make_reporters(self)
+        loader.finish()
+        self.dispatcher = Dispatcher(
+            [*made, *reporters],
+            queue_size=self.settings.reporting.queue_size,
+            inline=self.settings.reporting.inline,
+        )
+        self.handler = ErrorHandler(
+            classifier=Classifier(rules, cast("Iterable[ClassifierFunction]", functions)),
+            redactor=self.redactor,
+            emit=self.dispatcher.emit,
+            clock=self.clock,
+            middleware=cast("Iterable[Middleware]", middleware),
+            expose_learned=self.settings.expose_details,
+        )
+        self.handle: Callable[[BaseException, Origin], Verdict] = self.handler.handle
+        """Decide about an exception that reached a boundary; never raises."""
+        self._format = Format.PROBLEM if self.settings.response_format == "problem" else Format.ENVELOPE
+
+    def render(self, answer: Answer, *, accept: str = "", language: str = "") -> Rendered:
+        """Write an answer for one caller.
+
+        Args:
+            answer: What may be said.
+            accept: The request's `Accept`.
+            language: Language of the answer; empty: that of the settings.
+        """
+        chosen = negotiate(accept, self._format, html=self.settings.html)
+        spoken = language or self.settings.language
+        return render(answer, chosen, spoken, self.settings.problem_type)
+
+    def install(self) -> "Runtime":
+        """Make this the process's default runtime until `uninstall`, and flush it at the end.
+
+        Raises:
+            RuntimeError: When another runtime is installed already.
+        """
+        installed = environment.default()
+        if installed is not None and installed is not self:
+            raise RuntimeError(
+                "another holdfast runtime is installed in this process; call its uninstall() first"
+            )
+        environment.set_default(self)
+        atexit.register(self.close)
+        return self
+
+    def uninstall(self) -> None:
+        """Undo `install`; harmless when not installed."""
+        if environment.default() is self:
+            environment.set_default(None)
+        atexit.unregister(self.close)
+
+    def flush(self) -> bool:
+        """Wait until every event so far is delivered, at most `REPORTING.FLUSH_TIMEOUT` seconds."""
+        return self.dispatcher.flush(self.settings.reporting.flush_timeout)
+
+    def close(self) -> None:
+        """Deliver what waits and let reporters finish, at most `REPORTING.FLUSH_TIMEOUT` seconds."""
+        self.dispatcher.close(self.settings.reporting.flush_timeout)
+
+
+def configure(**settings: object) -> Runtime:
+    """Make a runtime from keyword settings; `install()` makes it the process's.
+
+    Raises:
+        SettingsError: With every mistake at once, each with its path and the nearest valid name.
+
+    Example:
+        >>> configure(service="importer", reporters=[]).settings.service
+        'importer'
+    """
+    return Runtime(load_settings(Settings, settings, root="", case="lower"))
+
+
+def init_error_system(**settings: object) -> Runtime:
+    """Configure and install the process's runtime, and return it.
+
+    A second call with the same settings returns the runtime that is there.
+
+    Raises:
+        RuntimeError: When a runtime with other settings is installed.
+        SettingsError: With every mistake at once.
+    """
+    installed = environment.default()
+    if isinstance(installed, Runtime):
+        if installed.settings == load_settings(Settings, settings, root="", case="lower"):
+            return installed
+        raise RuntimeError(
+            "init_error_system() was called before with other settings; "
+            "call uninstall() on the runtime it returned first"
+        )
+    return configure(**settings).install()
+
+
+def current_runtime() -> Runtime:
+    """Return the current application's runtime, else the process's default."""
+    return cast("Runtime", environment.current())
+
+
+def logging_reporter(runtime: Runtime) -> Reporter:
+    """Make the reporter that writes log lines, with the handler the settings ask for."""
+    settings = runtime.settings.logging
+    if settings.format != "none":
+        attach = importlib.import_module("holdfast.integrations.jsonlogger").attach_handler
+        attach(settings.logger, settings.format, settings.level)
+    return LoggingReporter(logger=settings.logger, traceback=settings.traceback)
+
+
+def _redactor(settings: Settings) -> Redactor:
+    wanted = settings.redact
+    return Redactor(
+        keys=wanted.keys,
+        allowed_keys=wanted.allowed_keys,
+        patterns=wanted.patterns,
+        mask=wanted.mask,
+        max_depth=wanted.max_depth,
+        max_items=wanted.max_items,
+        max_length=wanted.max_length,
+    )
+
+
+class _Loader:
+    """Turns names in settings into objects, and collects what cannot be loaded."""
+
+    def __init__(self) -> None:
+        self.problems = [Problem("codes", clash) for clash in catalog.clashes()]
+
+    def load_all(self, setting: str, paths: Iterable[str]) -> list[object]:
+        loaded = [self._load(f"HOLDFAST.{setting}[{i}]", path) for i, path in enumerate(paths)]
+        return [found for found in loaded if found is not None]
+
+    def make_reporters(self, runtime: Runtime) -> list[Reporter]:
+        made: list[Reporter] = []
+        for i, name in enumerate(runtime.settings.reporters):
+            place = f"HOLDFAST.REPORTERS[{i}]"
+            factory = self._load(place, self._path_of(place, name))
+            if factory is not None:
+                made.append(cast("ReporterFactory", factory)(runtime))
+        return made
+
+    def finish(self) -> None:
+        if self.problems:
+            raise SettingsError(self.problems)
+
+    def _path_of(self, place: str, name: str) -> str:
+        if name in SHIPPED_REPORTERS or ":" in name or "." in name:
+            return SHIPPED_REPORTERS.get(name, name)
+        import difflib  # noqa: PLC0415  # only a mistake pays for it
+
+        near = difflib.get_close_matches(name, SHIPPED_REPORTERS, 1)
+        known = ", ".join(SHIPPED_REPORTERS)
+        self.problems.append(Problem(place, f"no reporter {name!r}; there are {known}", *near))
+        return ""
+
+    def _load(self, place: str, path: str) -> object:
+        if not path:
+            return None
+        module_name, _, name = path.partition(":") if ":" in path else path.rpartition(".")
+        try:
+            return cast("object", getattr(importlib.import_module(module_name), name))
+        except (ImportError, AttributeError) as error:
+            self.problems.append(Problem(place, f"cannot load {path!r}: {error}"))
+            return None

@@ -1,0 +1,76 @@
+"""For tests of what uses the suite: a clock one sets, a runtime that keeps its events."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from holdfast.classify import Rule
+from holdfast.events import Event
+from holdfast.record import ErrorHandled, ErrorRecord
+from holdfast.runtime import Runtime
+from holdfast.settings import ReportingSettings, Settings
+
+
+class FakeClock:
+    """A clock that stands still until it is told to go on.
+
+    Example:
+        >>> clock = FakeClock()
+        >>> clock.advance(1.5)
+        >>> clock.monotonic(), clock.now().isoformat()
+        (1.5, '2024-01-15T10:30:01.500000+00:00')
+    """
+
+    def __init__(self, start: datetime = datetime(2024, 1, 15, 10, 30, tzinfo=UTC)) -> None:
+        self._start = start
+        self._elapsed = 0.0
+
+    def monotonic(self) -> float:
+        """Return the seconds told so far."""
+        return self._elapsed
+
+    def now(self) -> datetime:
+        """Return the start plus the seconds told so far."""
+        return self._start + timedelta(seconds=self._elapsed)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self._elapsed += seconds
+
+
+class RecordingReporter:
+    """Keeps every event.
+
+    Attributes:
+        events: What was reported, oldest first.
+    """
+
+    name = "recording"
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def report(self, event: Event) -> None:
+        """Keep one event."""
+        self.events.append(event)
+
+    @property
+    def records(self) -> list[ErrorRecord]:
+        """The records of the errors that were handled, oldest first."""
+        return [event.record for event in self.events if isinstance(event, ErrorHandled)]
+
+
+class RecordingRuntime(Runtime):
+    """A runtime that delivers at once and keeps what it delivered.
+
+    Example:
+        >>> runtime = RecordingRuntime()
+        >>> from holdfast.record import Origin
+        >>> _ = runtime.handle(ValueError("no"), Origin(boundary="test"))
+        >>> [record.type for record in runtime.recorded.records]
+        ['ValueError']
+    """
+
+    def __init__(self, settings: Settings | None = None, *, rules: Iterable[Rule] = ()) -> None:
+        self.recorded = RecordingReporter()
+        chosen = settings or Settings(reporters=(), reporting=ReportingSettings(inline=True))
+        super().__init__(chosen, rules=rules, clock=FakeClock(), reporters=[self.recorded])
