@@ -61,12 +61,13 @@ def make_environment(folder: Path) -> None:
     """Make the environment that holds nox, with whichever tool this machine has."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(exist_ok=True)
-    packages = ["--quiet", "--quiet", "--constraint", str(CONSTRAINTS), "nox", "uv"]
+    packages = ["--quiet", "--constraint", str(CONSTRAINTS), "nox", "uv"]
     python, uv = python_in(folder), shutil.which("uv")
     try:
         if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
             subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-            install = [python, "-m", "pip", "install", "--disable-pip-version-check", *packages]
+            # Quiet twice: warnings about the machine's configuration are not ours.
+            install = [python, "-m", "pip", "install", "--quiet", *packages]
         elif uv:
             subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
             install = [uv, "pip", "install", "--python", python, *packages]
@@ -86,12 +87,15 @@ def make_environment(folder: Path) -> None:
 
 
 def bootstrap_environment() -> dict[str, str]:
-    """Return the environment for nox, in which uv uses the package index that pip uses."""
+    """Return the environment for nox, in which uv reaches the package index that pip reaches."""
+    asked = [python_in(BOOTSTRAP), "-m", "pip", "config", "list"]
+    listed = subprocess.run(asked, check=False, capture_output=True, text=True).stdout
+    configured = dict(line.split("=", 1) for line in listed.splitlines() if "=" in line)
     environment = dict(os.environ)
-    asked = [python_in(BOOTSTRAP), "-m", "pip", "config", "get", "global.index-url"]
-    if "UV_DEFAULT_INDEX" not in environment:
-        index = subprocess.run(asked, check=False, capture_output=True, text=True).stdout.strip()
-        environment |= {"UV_DEFAULT_INDEX": index} if index else {}
+    for key, variable in {"index-url": "UV_DEFAULT_INDEX", "cert": "SSL_CERT_FILE"}.items():
+        value = configured.get(f"global.{key}", "").strip("'")
+        if value:
+            environment.setdefault(variable, value)
     return environment
 
 
