@@ -5,7 +5,7 @@ None of them logs or reports; an error that leaves them reaches the handler at t
 
 import inspect
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import wraps
 from typing import ParamSpec, TypedDict, TypeVar, cast
@@ -41,7 +41,7 @@ class Transaction(TypedDict):
 @contextmanager
 def error_boundary(
     name: str, *, error_code: ErrorCodes = ErrorCode.INTERNAL_ERROR, reraise: bool = True
-) -> Iterator[BoundaryState]:
+) -> Generator[BoundaryState, None, None]:
     """Let every error leave a block as an `AppError` that names the block.
 
     An `AppError` passes untouched; anything else comes out as `AppError(error_code)` from it, with
@@ -80,7 +80,7 @@ def error_boundary(
 @contextmanager
 def transaction_boundary(
     name: str, *, on_error_callback: Callable[[BaseException], object] | None = None
-) -> Iterator[Transaction]:
+) -> Generator[Transaction, None, None]:
     """Undo a block that fails: call back once, then let the error go on.
 
     Args:

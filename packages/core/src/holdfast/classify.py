@@ -7,7 +7,8 @@ classes (most specific first), then an `AppError`'s own facts, else it is INTERN
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TypeAlias
+from itertools import islice
+from typing import TypeAlias, cast
 
 from holdfast.codes import Effect, ErrorCode, ErrorCodes, ErrorKind, Fault, Severity
 from holdfast.context import WorkContext, current_context
@@ -117,7 +118,9 @@ class Classifier:
         self._functions = tuple(functions)
         self._on_failure = on_failure
         self._rules = _index([*rules, *_standard_rules()])
-        self._by_type: dict[type[BaseException], tuple[tuple[Rule, Classification | None], ...]] = {}
+        self._by_type: dict[
+            type[BaseException], tuple[tuple[Rule, Classification | None], ...]
+        ] = {}
         self._by_code: dict[tuple[type[AppError], str, bool], Classification] = {}
 
     def classify(self, error: BaseException) -> Classification:
@@ -126,8 +129,9 @@ class Classifier:
 
     def read(self, error: BaseException) -> Reading:
         """Return what the exception means and who speaks for it to the caller."""
-        if isinstance(error, BaseExceptionGroup):
-            return self._read_group(error)
+        group = as_group(error)
+        if group is not None:
+            return self._read_group(group)
         return self._ask_functions(error) or self._apply_rules(error) or self._own_facts(error)
 
     def _read_group(self, group: BaseExceptionGroup[BaseException]) -> Reading:
@@ -202,7 +206,10 @@ def determine_http_status(error: BaseException) -> int:
     """Return the HTTP status an exception is answered with, by the built-in rules.
 
     Example:
-        >>> determine_http_status(AppError(ErrorCode.TOKEN_EXPIRED)), determine_http_status(KeyError("a"))
+        >>> (
+        ...     determine_http_status(AppError(ErrorCode.TOKEN_EXPIRED)),
+        ...     determine_http_status(KeyError("a")),
+        ... )
         (401, 500)
     """
     return _default_classifier().classify(error).status
@@ -210,23 +217,37 @@ def determine_http_status(error: BaseException) -> int:
 
 def is_control_flow(error: BaseException) -> bool:
     """Tell whether an exception is no error: an exit, an interrupt, a closed generator, a cancellation."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(is_control_flow(leaf) for leaf in leaves(error))
+    group = as_group(error)
+    if group is not None:
+        return all(is_control_flow(leaf) for leaf in leaves(group))
     # By name, so that importing the suite does not import asyncio.
     return not isinstance(error, Exception) and (
-        isinstance(error, CONTROL_FLOW) or any(cls.__name__ == "CancelledError" for cls in type(error).__mro__)
+        isinstance(error, CONTROL_FLOW)
+        or any(cls.__name__ == "CancelledError" for cls in type(error).__mro__)
     )
 
 
+def as_group(error: BaseException) -> BaseExceptionGroup[BaseException] | None:
+    """Return the exception when it is a group, else None."""
+    if isinstance(error, BaseExceptionGroup):
+        return cast("BaseExceptionGroup[BaseException]", error)
+    return None
+
+
 def leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    """Yield the members of a group and of its groups, at most 200."""
+    """Yield the members of a group and of the groups in it, at most 200."""
+    yield from islice(_leaves(group), MAX_GROUP_LEAVES)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
     pending: list[BaseException] = [group]
-    for _ in range(MAX_GROUP_LEAVES):
-        while pending and isinstance(pending[-1], BaseExceptionGroup):
-            pending.extend(reversed(pending.pop().exceptions))  # type: ignore[attr-defined]  # narrowed by the loop
-        if not pending:
-            return
-        yield pending.pop()
+    while pending:
+        current = pending.pop()
+        inner = as_group(current)
+        if inner is None:
+            yield current
+        else:
+            pending.extend(reversed(inner.exceptions))
 
 
 def _gravity(reading: Reading) -> tuple[int, bool, int]:
@@ -268,7 +289,9 @@ def _default_classifier() -> Classifier:
 def _standard_rules() -> Iterator[Rule]:
     """Yield what the standard library's exceptions mean."""
     yield Rule(match=TimeoutError, code=ErrorCode.DEADLINE_EXCEEDED, effect=Effect.IN_DOUBT)
-    yield Rule(match=ConnectionRefusedError, code=ErrorCode.COMMUNICATION_ERROR, effect=Effect.NOT_SENT)
+    yield Rule(
+        match=ConnectionRefusedError, code=ErrorCode.COMMUNICATION_ERROR, effect=Effect.NOT_SENT
+    )
     yield Rule(match=ConnectionError, code=ErrorCode.COMMUNICATION_ERROR, effect=Effect.IN_DOUBT)
     yield Rule(match="socket.gaierror", code=ErrorCode.COMMUNICATION_ERROR, effect=Effect.NOT_SENT)
     yield Rule(match="ssl.SSLError", code=ErrorCode.COMMUNICATION_ERROR, transient=False)

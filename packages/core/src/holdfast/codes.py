@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ class Effect(StrEnum):
     """Refused locally: nothing was attempted."""
 
 
-class ErrorKind(str, Enum):
+class ErrorKind(StrEnum):
     """One of twelve canonical categories; the table below is the only one."""
 
     status: int
@@ -57,8 +57,15 @@ class ErrorKind(str, Enum):
     severity: Severity
 
     def __new__(
-        cls, value: str, status: int, error_class: str, fault: Fault, transient: bool, severity: Severity
-    ) -> ErrorKind:
+        cls,
+        value: str,
+        status: int,
+        error_class: str,
+        fault: Fault,
+        transient: bool,  # noqa: FBT001  # a column of the table
+        severity: Severity,
+    ) -> Self:
+        """Make a row of the table."""
         kind = str.__new__(cls, value)
         kind._value_ = value
         kind.status, kind.error_class = status, error_class
@@ -79,9 +86,6 @@ class ErrorKind(str, Enum):
     UNAVAILABLE = "UNAVAILABLE", 503, "ServiceUnavailableError", Fault.DEPENDENCY, True, Severity.WARNING
     TIMED_OUT = "TIMED_OUT", 504, "DeadlineExceededError", Fault.DEPENDENCY, True, Severity.WARNING
     # fmt: on
-
-    def __str__(self) -> str:
-        return self._value_
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,7 +167,7 @@ class ErrorCodes(Enum):
         (True, 409)
     """
 
-    def __init__(self, spec: CodeSpec) -> None:
+    def __init__(self, spec: object) -> None:
         if not isinstance(spec, CodeSpec):
             raise TypeError(
                 f"{type(self).__qualname__}.{self.name} must be a CodeSpec(kind, title), "
@@ -226,132 +230,189 @@ class ErrorCode(ErrorCodes):
     """The codes that ship with the suite."""
 
     VALIDATION_FAILED = CodeSpec(
-        ErrorKind.INVALID_INPUT, "Validation failed",
+        ErrorKind.INVALID_INPUT,
+        "Validation failed",
         description="Fields of the request are missing or wrong; `details.field_errors` names them.",
     )
     INVALID_REQUEST_DATA = CodeSpec(
-        ErrorKind.INVALID_INPUT, "Invalid request data", description="The request cannot be understood."
+        ErrorKind.INVALID_INPUT,
+        "Invalid request data",
+        description="The request cannot be understood.",
     )
     MALFORMED_JSON = CodeSpec(
         ErrorKind.INVALID_INPUT, "Malformed JSON", description="The body is not valid JSON."
     )
     METHOD_NOT_ALLOWED = CodeSpec(
-        ErrorKind.INVALID_INPUT, "Method not allowed", status=405,
+        ErrorKind.INVALID_INPUT,
+        "Method not allowed",
+        status=405,
         description="The address exists but not for this method; `Allow` lists those it has.",
     )
     NOT_ACCEPTABLE = CodeSpec(
-        ErrorKind.INVALID_INPUT, "Not acceptable", status=406,
+        ErrorKind.INVALID_INPUT,
+        "Not acceptable",
+        status=406,
         description="None of the formats in `Accept` can be produced.",
     )
     PRECONDITION_FAILED = CodeSpec(
-        ErrorKind.INVALID_INPUT, "Precondition failed", status=412,
+        ErrorKind.INVALID_INPUT,
+        "Precondition failed",
+        status=412,
         description="The resource changed since the version named in the request.",
     )
     PAYLOAD_TOO_LARGE = CodeSpec(
-        ErrorKind.INVALID_INPUT, "Payload too large", status=413,
+        ErrorKind.INVALID_INPUT,
+        "Payload too large",
+        status=413,
         description="The body is larger than this service accepts.",
     )
     UNSUPPORTED_MEDIA_TYPE = CodeSpec(
-        ErrorKind.INVALID_INPUT, "Unsupported media type", status=415,
+        ErrorKind.INVALID_INPUT,
+        "Unsupported media type",
+        status=415,
         description="The body's Content-Type is not one this address reads.",
     )
     UNAUTHORIZED = CodeSpec(
-        ErrorKind.UNAUTHENTICATED, "Authentication required",
+        ErrorKind.UNAUTHENTICATED,
+        "Authentication required",
         description="Send valid credentials.",
     )
     TOKEN_EXPIRED = CodeSpec(
-        ErrorKind.UNAUTHENTICATED, "Token expired", description="Sign in again or refresh the token."
+        ErrorKind.UNAUTHENTICATED,
+        "Token expired",
+        description="Sign in again or refresh the token.",
     )
     INSUFFICIENT_PERMISSIONS = CodeSpec(
-        ErrorKind.PERMISSION_DENIED, "Insufficient permissions",
+        ErrorKind.PERMISSION_DENIED,
+        "Insufficient permissions",
         description="The caller is known but may not do this.",
     )
     CSRF_FAILED = CodeSpec(
-        ErrorKind.PERMISSION_DENIED, "CSRF verification failed",
+        ErrorKind.PERMISSION_DENIED,
+        "CSRF verification failed",
         description="The form's token is missing or stale; load the page again.",
     )
     RESOURCE_NOT_FOUND = CodeSpec(
         ErrorKind.NOT_FOUND, "Resource not found", description="Nothing is at this address."
     )
     RESOURCE_GONE = CodeSpec(
-        ErrorKind.NOT_FOUND, "Resource gone", status=410,
+        ErrorKind.NOT_FOUND,
+        "Resource gone",
+        status=410,
         description="It was here and will not come back.",
     )
     STATE_CONFLICT = CodeSpec(
-        ErrorKind.CONFLICT, "State conflict",
+        ErrorKind.CONFLICT,
+        "State conflict",
         description="The resource's present state does not allow this.",
     )
     INVALID_STATE_TRANSITION = CodeSpec(
-        ErrorKind.CONFLICT, "State transition not allowed", raised_as="WorkflowError",
+        ErrorKind.CONFLICT,
+        "State transition not allowed",
+        raised_as="WorkflowError",
         description="`details` holds the current, the requested and the allowed states.",
     )
     BUSINESS_RULE_VIOLATION = CodeSpec(
-        ErrorKind.UNPROCESSABLE, "Data cannot be processed",
+        ErrorKind.UNPROCESSABLE,
+        "Data cannot be processed",
         description="The request is well formed but breaks a rule of the business.",
     )
     RATE_LIMIT_EXCEEDED = CodeSpec(
         ErrorKind.RATE_LIMITED, "Too many requests", description="Wait `retry_after` seconds."
     )
     CLIENT_CLOSED_REQUEST = CodeSpec(
-        ErrorKind.CANCELLED, "Client closed the request",
+        ErrorKind.CANCELLED,
+        "Client closed the request",
         description="The caller left before the answer.",
     )
     INTERNAL_ERROR = CodeSpec(
-        ErrorKind.INTERNAL, "Internal server error",
+        ErrorKind.INTERNAL,
+        "Internal server error",
         description="An unexpected error; quote the trace id to the operators.",
     )
     UNEXPLAINED_RESPONSE = CodeSpec(
-        ErrorKind.INTERNAL, "Internal server error",
+        ErrorKind.INTERNAL,
+        "Internal server error",
         description="A response with a server error's status for which no error was seen.",
     )
     DATABASE_ERROR = CodeSpec(
-        ErrorKind.INTERNAL, "Database error", raised_as="DatabaseError", category="DATABASE",
+        ErrorKind.INTERNAL,
+        "Database error",
+        raised_as="DatabaseError",
+        category="DATABASE",
         description="The database refused a statement.",
     )
     FOREIGN_KEY_CONSTRAINT = CodeSpec(
-        ErrorKind.CONFLICT, "Database error", raised_as="DatabaseError", category="DATABASE",
+        ErrorKind.CONFLICT,
+        "Database error",
+        raised_as="DatabaseError",
+        category="DATABASE",
         description="A row that this one refers to does not exist, or is still referred to.",
     )
     UNIQUE_CONSTRAINT = CodeSpec(
-        ErrorKind.CONFLICT, "Already exists", raised_as="DatabaseError", category="DATABASE",
+        ErrorKind.CONFLICT,
+        "Already exists",
+        raised_as="DatabaseError",
+        category="DATABASE",
         description="Another row has the same value where it must be unique.",
     )
     NOT_NULL_CONSTRAINT = CodeSpec(
-        ErrorKind.CONFLICT, "Value required", raised_as="DatabaseError", category="DATABASE",
+        ErrorKind.CONFLICT,
+        "Value required",
+        raised_as="DatabaseError",
+        category="DATABASE",
         description="A required value is missing.",
     )
     CHECK_CONSTRAINT = CodeSpec(
-        ErrorKind.CONFLICT, "Value not allowed", raised_as="DatabaseError", category="DATABASE",
+        ErrorKind.CONFLICT,
+        "Value not allowed",
+        raised_as="DatabaseError",
+        category="DATABASE",
         description="A value breaks a rule of the table.",
     )
     DB_CONNECTION_ERROR = CodeSpec(
-        ErrorKind.UNAVAILABLE, "Database unavailable", raised_as="DatabaseError", category="DATABASE",
+        ErrorKind.UNAVAILABLE,
+        "Database unavailable",
+        raised_as="DatabaseError",
+        category="DATABASE",
         description="The database cannot be reached; try again later.",
     )
     DEPENDENCY_FAILED = CodeSpec(
-        ErrorKind.DEPENDENCY_FAILED, "A service this one depends on failed",
+        ErrorKind.DEPENDENCY_FAILED,
+        "A service this one depends on failed",
         description="The other side answered, and wrongly.",
     )
     SERVICE_UNAVAILABLE = CodeSpec(
         ErrorKind.UNAVAILABLE, "Service temporarily unavailable", description="Try again later."
     )
     COMMUNICATION_ERROR = CodeSpec(
-        ErrorKind.UNAVAILABLE, "Service temporarily unavailable", raised_as="CommunicationError",
-        category="NETWORK", description="Another service cannot be reached.",
+        ErrorKind.UNAVAILABLE,
+        "Service temporarily unavailable",
+        raised_as="CommunicationError",
+        category="NETWORK",
+        description="Another service cannot be reached.",
     )
     NATS_SERVICE_UNAVAILABLE = CodeSpec(
-        ErrorKind.UNAVAILABLE, "Service temporarily unavailable", raised_as="CommunicationError",
-        category="NETWORK", description="A service behind NATS does not answer.",
+        ErrorKind.UNAVAILABLE,
+        "Service temporarily unavailable",
+        raised_as="CommunicationError",
+        category="NETWORK",
+        description="A service behind NATS does not answer.",
     )
     CIRCUIT_OPEN = CodeSpec(
-        ErrorKind.UNAVAILABLE, "Service temporarily unavailable", raised_as="CircuitOpenError",
+        ErrorKind.UNAVAILABLE,
+        "Service temporarily unavailable",
+        raised_as="CircuitOpenError",
         description="Calls to a failing service are suspended; wait `retry_after` seconds.",
     )
     BULKHEAD_FULL = CodeSpec(
-        ErrorKind.UNAVAILABLE, "Service temporarily unavailable", raised_as="BulkheadFullError",
+        ErrorKind.UNAVAILABLE,
+        "Service temporarily unavailable",
+        raised_as="BulkheadFullError",
         description="Too many calls to one service are in progress.",
     )
     DEADLINE_EXCEEDED = CodeSpec(
-        ErrorKind.TIMED_OUT, "Took too long",
+        ErrorKind.TIMED_OUT,
+        "Took too long",
         description="No answer came within the time allowed; the work may or may not be done.",
     )

@@ -6,7 +6,7 @@ There is one id for a piece of work. It is taken from a valid `traceparent`, els
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import MappingProxyType
@@ -16,7 +16,9 @@ MAX_FIELDS = 50
 """Bound fields kept of one piece of work; further ones are dropped."""
 
 _NO_FIELDS: Mapping[str, object] = MappingProxyType({})
-_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[!-~]{1,200})?")
+_TRACEPARENT = re.compile(
+    r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[!-~]{1,200})?"
+)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@=+-]{0,127}")
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _ZERO_TRACE, _ZERO_SPAN = "0" * 32, "0" * 16
@@ -64,7 +66,9 @@ def new_trace_id() -> str:
     return os.urandom(16).hex()
 
 
-def begin(traceparent: str | None = None, request_id: str | None = None, boundary: str = "") -> Token[WorkContext | None]:
+def begin(
+    traceparent: str | None = None, request_id: str | None = None, boundary: str = ""
+) -> Token[WorkContext | None]:
     """Start a piece of work and return what `end` needs.
 
     Args:
@@ -102,7 +106,7 @@ def parse_traceparent(header: str) -> tuple[str, str] | None:
 
 
 @contextmanager
-def work(trace_id: str = "", *, boundary: str = "") -> Iterator[WorkContext]:
+def work(trace_id: str = "", *, boundary: str = "") -> Generator[WorkContext, None, None]:
     """Run a block as one piece of work, with a given or a fresh id; nests.
 
     Example:
@@ -118,7 +122,7 @@ def work(trace_id: str = "", *, boundary: str = "") -> Iterator[WorkContext]:
 
 
 @contextmanager
-def bind(**fields: object) -> Iterator[None]:
+def bind(**fields: object) -> Generator[None, None, None]:
     """Attach fields to every record made inside the block; nests, and follows tasks and threads' contexts.
 
     Example:

@@ -6,7 +6,7 @@ An `Answer` holds what may be said, and nothing else; formats only arrange it.
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -17,6 +17,7 @@ from holdfast.classify import Classification
 from holdfast.codes import Fault
 from holdfast.errors import AppError
 from holdfast.language import DEFAULT, translate
+from holdfast.record import ErrorRecord
 from holdfast.redact import JsonValue, Redactor
 
 _GENERAL = {
@@ -44,18 +45,18 @@ class Answer:
     type: str
     code: str
     title: object
-    message: str
-    """The raiser's words, only when the fault is the caller's; else empty, and the title stands in."""
-    errors: tuple[str, ...]
-    """The raiser's sentences, or the message; empty: the general sentence of the status."""
-    details: Mapping[str, JsonValue]
-    retry_after: int | None
-    """Whole seconds, rounded up."""
-    headers: tuple[tuple[str, str], ...]
-    """Response headers that belong to the error, `Retry-After` among them."""
     record_id: str
     trace_id: str
     time: datetime
+    message: str = ""
+    """The raiser's words, only when the fault is the caller's; else empty, and the title stands in."""
+    errors: tuple[str, ...] = ()
+    """The raiser's sentences, or the message; empty: the general sentence of the status."""
+    details: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    retry_after: int | None = None
+    """Whole seconds, rounded up."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Response headers that belong to the error, `Retry-After` among them."""
 
     def said(self, language: str) -> tuple[str, list[str]]:
         """Return message and errors in a language."""
@@ -80,9 +81,7 @@ def answer_to(
     spoken: AppError | None,
     redactor: Redactor,
     *,
-    record_id: str,
-    trace_id: str,
-    time: datetime,
+    record: ErrorRecord,
     expose_learned: bool = False,
 ) -> Answer:
     """Decide what a caller may know.
@@ -91,9 +90,7 @@ def answer_to(
         classification: What the error means.
         spoken: Who speaks to the caller: the error itself or its translation; None for nobody.
         redactor: Cleans what the raiser said.
-        record_id: Id of the record, for the problem's `instance`.
-        trace_id: The one id of the piece of work.
-        time: When the error was handled.
+        record: Says which error this is, and when it was handled.
         expose_learned: Show what the suite itself learned of the failure as well.
     """
     message: str = ""
@@ -116,9 +113,9 @@ def answer_to(
         details=details,
         retry_after=retry_after,
         headers=_headers(spoken, retry_after),
-        record_id=record_id,
-        trace_id=trace_id,
-        time=time,
+        record_id=record.id,
+        trace_id=record.trace_id,
+        time=record.time,
     )
 
 
@@ -157,7 +154,9 @@ def to_envelope(answer: Answer, language: str = DEFAULT) -> dict[str, JsonValue]
     return {"success": False, "message": message, "result": None, "errors": said, "except": about}
 
 
-def to_problem(answer: Answer, language: str = DEFAULT, type_uri: str = "about:blank") -> dict[str, JsonValue]:
+def to_problem(
+    answer: Answer, language: str = DEFAULT, type_uri: str = "about:blank"
+) -> dict[str, JsonValue]:
     """Return the error as RFC 9457 problem details.
 
     Args:
@@ -271,4 +270,6 @@ def _timestamp(time: datetime) -> str:
 
 
 def _dashed(record_id: str) -> str:
-    return "-".join((record_id[:8], record_id[8:12], record_id[12:16], record_id[16:20], record_id[20:]))
+    return "-".join(
+        (record_id[:8], record_id[8:12], record_id[12:16], record_id[16:20], record_id[20:])
+    )

@@ -5,7 +5,7 @@ application's (an adapter's resolver knows it), the process's default.
 """
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol, cast
@@ -40,7 +40,7 @@ def current() -> Environment:
 
 
 @contextmanager
-def activated(environment: Environment) -> Iterator[None]:
+def activated(environment: Environment) -> Generator[None, None, None]:
     """Make a runtime the current one inside a block, for this task or thread only."""
     token = _active.set(environment)
     try:

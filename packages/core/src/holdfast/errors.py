@@ -59,7 +59,9 @@ class AppError(Exception):
         headers: Response headers that belong to the error, such as `WWW-Authenticate`.
 
     Example:
-        >>> error = AppError(ErrorCode.TOKEN_EXPIRED, "Token of user 7 expired", details={"user": 7})
+        >>> error = AppError(
+        ...     ErrorCode.TOKEN_EXPIRED, "Token of user 7 expired", details={"user": 7}
+        ... )
         >>> error.code, error.status, str(error)
         ('TOKEN_EXPIRED', 401, 'Token of user 7 expired')
     """
@@ -83,7 +85,7 @@ class AppError(Exception):
     error_class: ClassVar[str] = ""
     """Name callers see in `except.type`; empty for `AppError` itself, whose code decides."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all but the first two are keywords
         self,
         code_or_message: ErrorCodes | str = "",
         message: str = "",
@@ -157,14 +159,11 @@ def _sentences(errors: Iterable[str]) -> tuple[str, ...]:
 def _declare(cls: type[AppError], declared: dict[str, Any]) -> None:
     """Give the class the facts of its code, and the process the code."""
     code = declared["code"]
-    if isinstance(code, ErrorCodes) or len(declared) == 1 and spec_of(code) is not None:
-        spec = code.spec if isinstance(code, ErrorCodes) else spec_of(code)
-        assert spec is not None  # noqa: S101  # the line above asked
-        facts = {**spec.facts(str(code)), **{k: v for k, v in declared.items() if k != "code"}}
-    else:
+    spec = code.spec if isinstance(code, ErrorCodes) else spec_of(code)
+    if spec is None or (len(declared) > 1 and not isinstance(code, ErrorCodes)):
         spec = _spec_from_class(cls, declared)
         register.declare(Declaration(str(code), spec, f"{cls.__module__}.{cls.__qualname__}"))
-        facts = spec.facts(str(code))
+    facts = spec.facts(str(code)) | {**declared, "code": str(code)}
     for name, value in facts.items():
         setattr(cls, name, value)
 
@@ -202,7 +201,7 @@ class ValidationError(AppError):
 
     code = "VALIDATION_FAILED"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all but the first two are keywords
         self,
         code_or_message: ErrorCodes | str = "",
         message: str = "",
@@ -218,7 +217,9 @@ class ValidationError(AppError):
         if field_errors is not None:
             by_field = {field: _sentences(messages) for field, messages in field_errors.items()}
             details = {**(details or {}), "field_errors": {f: list(m) for f, m in by_field.items()}}
-            errors = errors or [f"{field}: {text}" for field, texts in by_field.items() for text in texts]
+            errors = errors or [
+                f"{field}: {text}" for field, texts in by_field.items() for text in texts
+            ]
         super().__init__(
             code_or_message,
             message,
@@ -310,7 +311,7 @@ class DependencyError(AppError):
 
     code = "DEPENDENCY_FAILED"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all but the first two are keywords
         self,
         code_or_message: ErrorCodes | str = "",
         message: str = "",

@@ -17,7 +17,9 @@ class Event:
 
     Example:
         >>> from datetime import UTC, datetime
-        >>> Event(name="cache.purged", severity=Severity.INFO, time=datetime(2024, 1, 15, tzinfo=UTC)).name
+        >>> Event(
+        ...     name="cache.purged", severity=Severity.INFO, time=datetime(2024, 1, 15, tzinfo=UTC)
+        ... ).name
         'cache.purged'
     """
 
@@ -26,5 +28,5 @@ class Event:
     severity: Severity
     time: datetime
     """Aware, UTC."""
-    attributes: Mapping[str, Scalar] = field(default_factory=dict)
+    attributes: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
     """Flat facts, already redacted."""

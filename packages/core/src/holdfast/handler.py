@@ -9,12 +9,13 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from holdfast.classify import Classification, Classifier, Reading, is_control_flow
 from holdfast.clock import Clock, SystemClock
-from holdfast.codes import Severity
+from holdfast.codes import ErrorCode, Severity
 from holdfast.context import WorkContext, current_context, new_trace_id
 from holdfast.envelope import Answer, answer_to
 from holdfast.errors import MARK
@@ -30,7 +31,7 @@ from holdfast.record import (
     message_of,
     type_name,
 )
-from holdfast.redact import JsonValue, Redactor
+from holdfast.redact import Redactor
 
 MAX_NOTES = 10
 
@@ -145,7 +146,9 @@ class ErrorHandler:
         work = _work()
         clean, said = self._redactor, reading.classification
         frames = frames_of(error.__traceback__)
-        details = {} if reading.spoken is None else {**reading.spoken.learned, **reading.spoken.details}
+        details = (
+            {} if reading.spoken is None else {**reading.spoken.learned, **reading.spoken.details}
+        )
         return ErrorRecord(
             id=os.urandom(16).hex(),
             time=self._clock.now(),
@@ -170,9 +173,7 @@ class ErrorHandler:
             reading.classification,
             reading.spoken,
             self._redactor,
-            record_id=record.id,
-            trace_id=record.trace_id,
-            time=record.time,
+            record=record,
             expose_learned=self._expose_learned,
         )
         verdict = Verdict(action=Action.RESPOND, record=record, answer=answer)
@@ -188,13 +189,15 @@ class ErrorHandler:
             f"holdfast could not handle {type(error).__name__} at {origin.boundary}: "
             f"its handler raised {type(failure).__name__}\n"
         )
-        answer = answer_to(
-            Classifier().classify(failure),
-            None,
-            self._redactor,
+        said = ErrorCode.INTERNAL_ERROR
+        answer = Answer(
+            status=said.status,
+            type=said.kind.error_class,
+            code=said.code,
+            title=said.title,
             record_id=os.urandom(16).hex(),
             trace_id=_work().trace_id,
-            time=self._clock.now(),
+            time=datetime.now(UTC),  # noqa: TID251  # the clock may be what is broken
         )
         return Verdict(action=Action.RESPOND, answer=answer)
 
@@ -244,10 +247,10 @@ def _clean_origin(origin: Origin, redactor: Redactor) -> Origin:
 
 
 def _notes(error: BaseException, redactor: Redactor) -> tuple[str, ...]:
-    notes = getattr(error, "__notes__", None)
+    notes: object = getattr(error, "__notes__", None)
     if not isinstance(notes, list):
         return ()
-    return tuple(redactor.text(str(note)) for note in notes[:MAX_NOTES])
+    return tuple(redactor.text(str(note)) for note in cast("list[object]", notes[:MAX_NOTES]))
 
 
 def _event(record: ErrorRecord) -> ErrorHandled:

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from holdfast.classify import Classification, leaves
+from holdfast.classify import Classification, as_group, leaves
 from holdfast.events import Event
 from holdfast.redact import JsonValue, Redactor
 
@@ -47,7 +49,7 @@ class Origin:
     """Which operation, of few different values: `GET /orders/<id>`, a task's name."""
     path: str = ""
     """Path of the request without its query; redacted in the record."""
-    attributes: Mapping[str, JsonValue] = field(default_factory=dict)
+    attributes: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     """Further facts; redacted in the record."""
 
 
@@ -119,7 +121,10 @@ class ErrorRecord:
         yield "details", dict(self.details)
         yield "fields", dict(self.fields)
         yield "notes", list(self.notes)
-        yield "causes", [f"{cause.relation}: {cause.type}: {cause.message}" for cause in self.causes]
+        yield (
+            "causes",
+            [f"{cause.relation}: {cause.type}: {cause.message}" for cause in self.causes],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +147,9 @@ def chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
 
 
 def _behind(error: BaseException) -> Iterator[tuple[BaseException, str]]:
-    if isinstance(error, BaseExceptionGroup):
-        yield from ((member, "member") for member in reversed(error.exceptions[:MAX_MEMBERS]))
+    group = as_group(error)
+    if group is not None:
+        yield from ((member, "member") for member in reversed(group.exceptions[:MAX_MEMBERS]))
     if error.__cause__ is not None:
         yield error.__cause__, "cause"
     elif error.__context__ is not None and not error.__suppress_context__:
@@ -152,15 +158,14 @@ def _behind(error: BaseException) -> Iterator[tuple[BaseException, str]]:
 
 def causes_of(error: BaseException, redactor: Redactor) -> tuple[Cause, ...]:
     """Return what is behind an exception, nearest first, redacted."""
-    if error.__cause__ is None and error.__context__ is None and not isinstance(error, BaseExceptionGroup):
-        return ()
-    limit = MAX_MEMBERS if isinstance(error, BaseExceptionGroup) else MAX_CAUSES
-    found: list[Cause] = []
-    for behind, relation in chain(error):
-        if relation and len(found) < limit:
-            text = redactor.text(message_of(behind))
-            found.append(Cause(type_name(type(behind)), text, relation, frames_of(behind.__traceback__)))
-    return tuple(found)
+    limit = MAX_CAUSES if as_group(error) is None else MAX_MEMBERS
+    behind = islice(chain(error), 1, limit + 1)
+    return tuple(_cause(one, relation, redactor) for one, relation in behind)
+
+
+def _cause(error: BaseException, relation: str, redactor: Redactor) -> Cause:
+    text = redactor.text(message_of(error))
+    return Cause(type_name(type(error)), text, relation, frames_of(error.__traceback__))
 
 
 def frames_of(traceback: TracebackType | None) -> tuple[Frame, ...]:
@@ -185,10 +190,11 @@ def message_of(error: BaseException) -> str:
         return f"<no text: str() raised {type(failure).__name__}>"
 
 
-@lru_cache(maxsize=2048)
 def type_name(cls: type) -> str:
     """Return the dotted name of a class; built-in ones without their module."""
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    return (
+        cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    )
 
 
 def fingerprint(code: str, error: BaseException, frames: tuple[Frame, ...]) -> str:
@@ -200,10 +206,10 @@ def fingerprint(code: str, error: BaseException, frames: tuple[Frame, ...]) -> s
     site = next((f for f in reversed(frames) if _in_project(f.filename)), None) or (
         frames[-1] if frames else None
     )
-    members: tuple[str, ...] = ()
-    if isinstance(error, BaseExceptionGroup):
-        members = tuple(sorted({type_name(type(leaf)) for leaf in leaves(error)}))
-    return _digest(code, type_name(type(error)), site and site.module, site and site.function, members)
+    group = as_group(error)
+    members = {type_name(type(leaf)) for leaf in leaves(group)} if group is not None else set[str]()
+    place = (site.module, site.function) if site is not None else ()
+    return _digest(code, type_name(type(error)), place, tuple(sorted(members)))
 
 
 @lru_cache(maxsize=4096)
@@ -211,7 +217,7 @@ def _digest(*parts: object) -> str:
     return blake2b(repr(parts).encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
 
 
-_STDLIB = os.path.normcase(os.path.dirname(os.__file__)) + os.sep
+_STDLIB = os.path.normcase(Path(os.__file__).parent) + os.sep
 _INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 
 

@@ -6,7 +6,7 @@ Everything that lives belongs to a `Runtime`; a test makes a fresh one and nothi
 import atexit
 import importlib
 from collections.abc import Callable, Iterable
-from typing import TypeVar, cast
+from typing import cast
 
 from holdfast import catalog, environment
 from holdfast.classify import Classifier, ClassifierFunction, Rule
@@ -19,8 +19,6 @@ from holdfast.redact import Redactor
 from holdfast.reporting.dispatcher import Dispatcher, Reporter
 from holdfast.reporting.logging import LoggingReporter
 from holdfast.settings import Problem, Settings, SettingsError, load_settings
-
-_T = TypeVar("_T")
 
 ReporterFactory = Callable[["Runtime"], Reporter]
 """What a reporter's name or dotted path stands for: takes the runtime that will own the reporter."""
@@ -82,9 +80,13 @@ class Runtime:
             middleware=cast("Iterable[Middleware]", middleware),
             expose_learned=self.settings.expose_details,
         )
-        self.handle: Callable[[BaseException, Origin], Verdict] = self.handler.handle
+        self._format = (
+            Format.PROBLEM if self.settings.response_format == "problem" else Format.ENVELOPE
+        )
+
+    def handle(self, error: BaseException, origin: Origin) -> Verdict:
         """Decide about an exception that reached a boundary; never raises."""
-        self._format = Format.PROBLEM if self.settings.response_format == "problem" else Format.ENVELOPE
+        return self.handler.handle(error, origin)
 
     def render(self, answer: Answer, *, accept: str = "", language: str = "") -> Rendered:
         """Write an answer for one caller.

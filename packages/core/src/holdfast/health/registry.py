@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from holdfast.clock import Clock, SystemClock
 from holdfast.record import type_name
@@ -50,7 +50,7 @@ class CheckResult:
     """Seconds."""
     output: str = ""
     """Why it is not well, fit for anybody to read: never the text of an exception."""
-    details: Mapping[str, object] = field(default_factory=dict)
+    details: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,13 +131,17 @@ class _Running:
         self._clock = clock
         self._started = clock.monotonic()
         self._outcome: CheckResult | None = None
-        self._thread = threading.Thread(target=self._run, name=f"holdfast-health-{check.name}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, name=f"holdfast-health-{check.name}", daemon=True
+        )
         self._thread.start()
 
     def result(self) -> CheckResult:
         left = self.check.timeout - (self._clock.monotonic() - self._started)
         self._thread.join(max(0.0, left))
-        return self._outcome or self._finished(well=False, output=f"no answer in {self.check.timeout:g} s")
+        return self._outcome or self._finished(
+            well=False, output=f"no answer in {self.check.timeout:g} s"
+        )
 
     def _run(self) -> None:
         try:
@@ -145,7 +149,7 @@ class _Running:
         except Exception as error:  # noqa: BLE001  # a failing check is what we are here to see
             self._outcome = self._finished(well=False, output=type_name(type(error)))
             return
-        details = dict(said) if isinstance(said, Mapping) else {}
+        details = cast("Mapping[str, object]", said) if isinstance(said, Mapping) else None
         self._outcome = self._finished(well=said is not False, details=details)
 
     def _finished(
