@@ -87,15 +87,12 @@ def make_environment(folder: Path) -> None:
 
 
 def bootstrap_environment() -> dict[str, str]:
-    """Return the environment for nox, in which uv reaches the package index that pip reaches."""
-    asked = [python_in(BOOTSTRAP), "-m", "pip", "config", "list"]
-    listed = subprocess.run(asked, check=False, capture_output=True, text=True).stdout
-    configured = dict(line.split("=", 1) for line in listed.splitlines() if "=" in line)
+    """Return the environment for nox, in which uv trusts the certificates that pip trusts."""
+    asked = [python_in(BOOTSTRAP), "-m", "pip", "config", "get", "global.cert"]
+    certificates = subprocess.run(asked, check=False, capture_output=True, text=True).stdout.strip()
     environment = dict(os.environ)
-    for key, variable in {"index-url": "UV_DEFAULT_INDEX", "cert": "SSL_CERT_FILE"}.items():
-        value = configured.get(f"global.{key}", "").strip("'")
-        if value:
-            environment.setdefault(variable, value)
+    if certificates:
+        environment.setdefault("SSL_CERT_FILE", certificates)
     return environment
 
 
@@ -117,6 +114,8 @@ EXTRAS = {"holdfast": "[all]", "holdfast-django": "[drf]", "holdfast-flask": "[a
 SOURCES = [f"packages/{folder}/src" for folder in PACKAGES.values()]
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 
+# The folders of tests that need one package; every other folder sees all three.
+OWN = {"core", "django_ext", "flask_ext"}
 # Each part of the tests with the distributions it sees, the groups of tools beside them, and its
 # folders. Without extras a test that needs one is skipped; with them that would be a failure.
 SUITES: dict[str, tuple[list[str], list[str], list[str]]] = {
@@ -135,7 +134,7 @@ SUITES: dict[str, tuple[list[str], list[str], list[str]]] = {
     "rest": (
         [name + extras for name, extras in EXTRAS.items()],
         ["tests", "servers", "peers"],
-        ["tests/integrations", "tests/paths", "tests/contracts", "tests/docs"],
+        sorted(f"tests/{path.name}" for path in ROOT.glob("tests/[a-z]*/") if path.name not in OWN),
     ),
 }
 TESTS = [folder for _, _, folders in SUITES.values() for folder in folders]
