@@ -278,7 +278,9 @@ def _index(rules: Sequence[Rule]) -> dict[type[BaseException] | str, tuple[Rule,
     return index
 
 
-_UNKNOWN = Reading(replace(classification_of(ErrorCode.INTERNAL_ERROR), trusted=False), None)
+UNKNOWN = replace(classification_of(ErrorCode.INTERNAL_ERROR), trusted=False)
+"""What an exception means that nobody says anything about."""
+_UNKNOWN = Reading(UNKNOWN, None)
 
 
 @cache

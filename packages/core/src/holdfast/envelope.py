@@ -41,13 +41,9 @@ class Format(StrEnum):
 class Answer:
     """What a caller may know of one error; already redacted."""
 
-    status: int
-    type: str
-    code: str
-    title: object
-    record_id: str
-    trace_id: str
-    time: datetime
+    classification: Classification
+    record: ErrorRecord
+    """Which error this is, and when it was handled."""
     message: str = ""
     """The raiser's words, only when the fault is the caller's; else empty, and the title stands in."""
     errors: tuple[str, ...] = ()
@@ -58,9 +54,19 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     """Response headers that belong to the error, `Retry-After` among them."""
 
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        return self.classification.status
+
+    @property
+    def code(self) -> str:
+        """The code, as in the catalogue."""
+        return self.classification.code
+
     def said(self, language: str) -> tuple[str, list[str]]:
         """Return message and errors in a language."""
-        message = self.message or translate(self.title, language)
+        message = self.message or translate(self.classification.title, language)
         if self.errors:
             return message, list(self.errors)
         general = _GENERAL.get(self.status) or (_GENERAL[500] if self.status >= 500 else None)  # noqa: PLR2004  # the class of 5xx
@@ -93,39 +99,28 @@ def answer_to(
         record: Says which error this is, and when it was handled.
         expose_learned: Show what the suite itself learned of the failure as well.
     """
-    message: str = ""
-    errors: tuple[str, ...] = ()
-    details: Mapping[str, JsonValue] = {}
-    if spoken is not None:
-        if classification.fault is Fault.CALLER:
-            message = redactor.text(spoken.message)
-        errors = tuple(redactor.text(text) for text in spoken.errors)
-        shown = {**spoken.learned, **spoken.details} if expose_learned else spoken.details
-        details = redactor.mapping(shown) if shown else {}
-    retry_after = _whole_seconds(spoken)
+    if spoken is None:
+        return Answer(classification=classification, record=record)
+    to_caller = classification.fault is Fault.CALLER
+    shown = {**spoken.learned, **spoken.details} if expose_learned else spoken.details
+    retry_after = _whole_seconds(spoken.retry_after)
     return Answer(
-        status=classification.status,
-        type=classification.type,
-        code=classification.code,
-        title=classification.title,
-        message=message,
-        errors=errors,
-        details=details,
+        classification=classification,
+        record=record,
+        message=redactor.text(spoken.message) if to_caller else "",
+        errors=tuple(redactor.text(text) for text in spoken.errors),
+        details=redactor.mapping(shown) if shown else {},
         retry_after=retry_after,
-        headers=_headers(spoken, retry_after),
-        record_id=record.id,
-        trace_id=record.trace_id,
-        time=record.time,
+        headers=_headers(spoken.headers, retry_after),
     )
 
 
-def _whole_seconds(spoken: AppError | None) -> int | None:
-    seconds = None if spoken is None else spoken.retry_after
+def _whole_seconds(seconds: float | None) -> int | None:
     return None if seconds is None or not math.isfinite(seconds) else max(0, math.ceil(seconds))
 
 
-def _headers(spoken: AppError | None, retry_after: int | None) -> tuple[tuple[str, str], ...]:
-    headers = [] if spoken is None or not spoken.headers else list(_clean_headers(spoken.headers))
+def _headers(given: Mapping[str, str], retry_after: int | None) -> tuple[tuple[str, str], ...]:
+    headers = list(_clean_headers(given))
     if retry_after is not None:
         headers = [pair for pair in headers if pair[0].lower() != "retry-after"]
         headers.append(("Retry-After", str(retry_after)))
@@ -143,11 +138,11 @@ def _clean_headers(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def to_envelope(answer: Answer, language: str = DEFAULT) -> dict[str, JsonValue]:
     """Return the default body of an error."""
     message, errors = answer.said(language)
-    about: dict[str, JsonValue] = {"type": answer.type, "code": answer.code}
+    about: dict[str, JsonValue] = {"type": answer.classification.type, "code": answer.code}
     if answer.details:
         about["details"] = dict(answer.details)
-    about["trace_id"] = answer.trace_id
-    about["timestamp"] = _timestamp(answer.time)
+    about["trace_id"] = answer.record.trace_id
+    about["timestamp"] = _timestamp(answer.record.time)
     if answer.retry_after is not None:
         about["retry_after"] = answer.retry_after
     said: list[JsonValue] = list(errors)
@@ -168,14 +163,14 @@ def to_problem(
     said: list[JsonValue] = list(errors)
     problem: dict[str, JsonValue] = {
         "type": type_uri.replace("{code}", answer.code),
-        "title": translate(answer.title, language),
+        "title": translate(answer.classification.title, language),
         "status": answer.status,
         "detail": message,
-        "instance": f"urn:uuid:{_dashed(answer.record_id)}",
+        "instance": f"urn:uuid:{_dashed(answer.record.id)}",
         "code": answer.code,
         "errors": said,
-        "trace_id": answer.trace_id,
-        "timestamp": _timestamp(answer.time),
+        "trace_id": answer.record.trace_id,
+        "timestamp": _timestamp(answer.record.time),
     }
     if answer.details:
         problem["details"] = dict(answer.details)
@@ -187,14 +182,14 @@ def to_problem(
 def to_html(answer: Answer, language: str = DEFAULT) -> str:
     """Return a plain page without styles or scripts, so that any content security policy allows it."""
     message, errors = answer.said(language)
-    title = translate(answer.title, language)
+    title = translate(answer.classification.title, language)
     items = "".join(f"<li>{escape(text)}</li>" for text in errors if text != message)
     return (
         f'<!doctype html>\n<html lang="{escape(language)}"><head><meta charset="utf-8">'
         f"<title>{answer.status} {escape(title)}</title></head><body><main>"
         f"<h1>{answer.status} {escape(title)}</h1><p>{escape(message)}</p>"
         f"{f'<ul>{items}</ul>' if items else ''}"
-        f"<p><code>{escape(answer.code)}</code> <code>{escape(answer.trace_id)}</code></p>"
+        f"<p><code>{escape(answer.code)}</code> <code>{escape(answer.record.trace_id)}</code></p>"
         "</main></body></html>\n"
     )
 

@@ -4,18 +4,16 @@ Boundaries capture an exception, hand it over with its origin, and render the ve
 classify, log, count, alert or decide.
 """
 
-import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from typing import TypeAlias, cast
 
-from holdfast.classify import Classification, Classifier, Reading, is_control_flow
+from holdfast.classify import UNKNOWN, Classification, Classifier, Reading, is_control_flow
 from holdfast.clock import Clock, SystemClock
-from holdfast.codes import ErrorCode, Severity
 from holdfast.context import WorkContext, current_context, new_trace_id
 from holdfast.envelope import Answer, answer_to
 from holdfast.errors import MARK
@@ -63,6 +61,9 @@ class Verdict:
 Next: TypeAlias = Callable[[BaseException, Origin], Verdict]
 Middleware: TypeAlias = Callable[[BaseException, Origin, Next], Verdict]
 """A step before classification: enriches, replaces the error, or stops with a verdict of its own."""
+
+Linked: TypeAlias = Sequence[tuple[BaseException, str]]
+"""An exception and all behind it, as `record.chain` gives them."""
 
 _CONTROL_FLOW = Verdict(action=Action.PROPAGATE)
 
@@ -115,7 +116,7 @@ class ErrorHandler:
 
     def saw(self, error: BaseException) -> bool:
         """Tell whether this handler has handled the exception, or one behind it."""
-        return self._earlier(behind for behind, _ in chain(error)) is not None
+        return self._earlier(chain(error)) is not None
 
     def _compose(self, middleware: tuple[Middleware, ...]) -> Next:
         step: Next = self._decide
@@ -124,26 +125,26 @@ class ErrorHandler:
         return step
 
     def _decide(self, error: BaseException, origin: Origin) -> Verdict:
-        linked = [behind for behind, _ in chain(error)]
+        linked = chain(error)
         reading = self.classifier.read(error)
         earlier = self._earlier(linked)
         if earlier is not None and not _graver(reading.classification, earlier.classification):
             return self._settle(linked, earlier, reading)
-        record = self._record(error, origin, reading)
+        record = self._record(linked, origin, reading)
         verdict = self._settle(linked, record, reading)
         self._emit(_event(record))
         return verdict
 
-    def _earlier(self, linked: Iterable[BaseException]) -> ErrorRecord | None:
+    def _earlier(self, linked: Linked) -> ErrorRecord | None:
         """Return the record of an exception in the same chain that was handled before."""
-        for behind in linked:
+        for behind, _ in linked:
             mark = getattr(behind, MARK, None)
             if isinstance(mark, _Mark) and mark.handler is self:
                 return mark.verdict.record
         return None
 
-    def _record(self, error: BaseException, origin: Origin, reading: Reading) -> ErrorRecord:
-        work = _work()
+    def _record(self, linked: Linked, origin: Origin, reading: Reading) -> ErrorRecord:
+        error, work = linked[0][0], _work()
         clean, said = self._redactor, reading.classification
         frames = frames_of(error.__traceback__)
         details = (
@@ -158,7 +159,7 @@ class ErrorHandler:
             classification=said,
             type=type_name(type(error)),
             message=clean.text(message_of(error)),
-            causes=causes_of(error, clean),
+            causes=causes_of(linked, clean),
             notes=_notes(error, clean),
             details=clean.mapping(details) if details else {},
             fields=clean.mapping(work.fields) if work.fields else {},
@@ -166,9 +167,7 @@ class ErrorHandler:
             fingerprint=fingerprint(said.code, error, frames),
         )
 
-    def _settle(
-        self, linked: Iterable[BaseException], record: ErrorRecord, reading: Reading
-    ) -> Verdict:
+    def _settle(self, linked: Linked, record: ErrorRecord, reading: Reading) -> Verdict:
         answer = answer_to(
             reading.classification,
             reading.spoken,
@@ -178,9 +177,8 @@ class ErrorHandler:
         )
         verdict = Verdict(action=Action.RESPOND, record=record, answer=answer)
         mark = _Mark(self, verdict)
-        for behind in linked:
-            with contextlib.suppress(Exception):  # an exception may forbid new attributes
-                setattr(behind, MARK, mark)
+        for behind, _ in linked:
+            _put(mark, behind)
         return verdict
 
     def _emergency(self, error: BaseException, origin: Origin, failure: Exception) -> Verdict:
@@ -189,17 +187,25 @@ class ErrorHandler:
             f"holdfast could not handle {type(error).__name__} at {origin.boundary}: "
             f"its handler raised {type(failure).__name__}\n"
         )
-        said = ErrorCode.INTERNAL_ERROR
-        answer = Answer(
-            status=said.status,
-            type=said.kind.error_class,
-            code=said.code,
-            title=said.title,
-            record_id=os.urandom(16).hex(),
-            trace_id=_work().trace_id,
-            time=datetime.now(UTC),  # noqa: TID251  # the clock may be what is broken
-        )
-        return Verdict(action=Action.RESPOND, answer=answer)
+        record = _bare_record(error, origin)
+        answer = Answer(classification=record.classification, record=record)
+        return Verdict(action=Action.RESPOND, record=record, answer=answer)
+
+
+def _bare_record(error: BaseException, origin: Origin) -> ErrorRecord:
+    work = _work()
+    return ErrorRecord(
+        id=os.urandom(16).hex(),
+        time=datetime.now(UTC),  # noqa: TID251  # the clock may be what is broken
+        trace_id=work.trace_id,
+        span_id=work.span_id,
+        origin=Origin(boundary=origin.boundary),
+        classification=UNKNOWN,
+        type=type_name(type(error)),
+        message="",
+        frames=(),
+        fingerprint="",
+    )
 
 
 def _work() -> WorkContext:
@@ -217,6 +223,13 @@ class _Mark:
 
     def __reduce__(self) -> tuple[object, ...]:
         return _Mark, (None, _CONTROL_FLOW)
+
+
+def _put(mark: _Mark, error: BaseException) -> None:
+    try:  # noqa: SIM105  # contextlib.suppress costs more than all else here
+        setattr(error, MARK, mark)
+    except Exception:  # noqa: BLE001, S110  # a class may forbid new attributes
+        pass
 
 
 def _guarded(outer: Middleware, step: Next) -> Next:
@@ -238,12 +251,11 @@ def _graver(now: Classification, earlier: Classification) -> bool:
 
 
 def _clean_origin(origin: Origin, redactor: Redactor) -> Origin:
-    return Origin(
-        boundary=origin.boundary,
-        operation=redactor.text(origin.operation),
-        path=redactor.text(origin.path) if origin.path else "",
-        attributes=redactor.mapping(origin.attributes) if origin.attributes else {},
-    )
+    operation, path = redactor.text(origin.operation), redactor.text(origin.path)
+    if not origin.attributes and operation == origin.operation and path == origin.path:
+        return origin
+    attributes = redactor.mapping(origin.attributes)
+    return replace(origin, operation=operation, path=path, attributes=attributes)
 
 
 def _notes(error: BaseException, redactor: Redactor) -> tuple[str, ...]:
@@ -267,7 +279,7 @@ def _event(record: ErrorRecord) -> ErrorHandled:
     }
     return ErrorHandled(
         name="error.handled",
-        severity=Severity(said.severity),
+        severity=said.severity,
         time=record.time,
         attributes=attributes,
         record=record,

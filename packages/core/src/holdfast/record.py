@@ -6,14 +6,13 @@ whatever is costly to format (a traceback) is made when somebody reads it.
 
 import linecache
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import islice
 from pathlib import Path
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import NamedTuple
 
 from holdfast.classify import Classification, as_group, leaves
@@ -22,6 +21,7 @@ from holdfast.redact import JsonValue, Redactor
 
 MAX_FRAMES = 60
 """Frames kept of one exception: the outermost ten and the innermost fifty."""
+MAX_KNOWN_FRAMES = 8192
 MAX_CAUSES = 8
 MAX_MEMBERS = 20
 """Members of an exception group that are recorded."""
@@ -37,6 +37,8 @@ class Frame(NamedTuple):
     function: str
     filename: str
     line: int
+    in_project: bool
+    """False for the standard library and for installed packages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +80,14 @@ class ErrorRecord:
     type: str
     """Dotted name of the exception's class."""
     message: str
-    causes: tuple[Cause, ...]
-    notes: tuple[str, ...]
-    details: Mapping[str, JsonValue]
-    fields: Mapping[str, JsonValue]
-    """What the application had bound to the piece of work."""
     frames: tuple[Frame, ...]
     fingerprint: str
     """The same for every occurrence with the same code, class and raise site; survives a move of lines."""
+    causes: tuple[Cause, ...] = ()
+    notes: tuple[str, ...] = ()
+    details: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    fields: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    """What the application had bound to the piece of work."""
 
     def traceback(self) -> str:
         """Return the traceback as text, causes first, without values of variables."""
@@ -134,33 +136,40 @@ class ErrorHandled(Event):
     record: ErrorRecord
 
 
-def chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
-    """Yield an exception and everything behind it: causes, contexts, members of groups; each once, at most 100."""
-    pending, seen = [(error, "")], set[int]()
-    while pending and len(seen) < MAX_CHAIN:
+def chain(error: BaseException) -> list[tuple[BaseException, str]]:
+    """Return an exception and all behind it: causes, contexts, members of groups; each once, at most 100."""
+    found = [(error, "")]
+    pending = list(_behind(error))
+    if not pending:
+        return found
+    seen = {id(error)}
+    while pending and len(found) < MAX_CHAIN:
         current, relation = pending.pop()
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current, relation
-        pending.extend(_behind(current))
+        if id(current) not in seen:
+            seen.add(id(current))
+            found.append((current, relation))
+            pending.extend(_behind(current))
+    return found
 
 
-def _behind(error: BaseException) -> Iterator[tuple[BaseException, str]]:
+def _behind(error: BaseException) -> list[tuple[BaseException, str]]:
+    found: list[tuple[BaseException, str]] = []
     group = as_group(error)
     if group is not None:
-        yield from ((member, "member") for member in reversed(group.exceptions[:MAX_MEMBERS]))
+        found = [(member, "member") for member in reversed(group.exceptions[:MAX_MEMBERS])]
     if error.__cause__ is not None:
-        yield error.__cause__, "cause"
+        found.append((error.__cause__, "cause"))
     elif error.__context__ is not None and not error.__suppress_context__:
-        yield error.__context__, "context"
+        found.append((error.__context__, "context"))
+    return found
 
 
-def causes_of(error: BaseException, redactor: Redactor) -> tuple[Cause, ...]:
-    """Return what is behind an exception, nearest first, redacted."""
-    limit = MAX_CAUSES if as_group(error) is None else MAX_MEMBERS
-    behind = islice(chain(error), 1, limit + 1)
-    return tuple(_cause(one, relation, redactor) for one, relation in behind)
+def causes_of(linked: Sequence[tuple[BaseException, str]], redactor: Redactor) -> tuple[Cause, ...]:
+    """Return what is behind the first exception of a chain, nearest first, redacted."""
+    if len(linked) == 1:
+        return ()
+    limit = MAX_CAUSES if as_group(linked[0][0]) is None else MAX_MEMBERS
+    return tuple(_cause(one, relation, redactor) for one, relation in linked[1 : limit + 1])
 
 
 def _cause(error: BaseException, relation: str, redactor: Redactor) -> Cause:
@@ -172,14 +181,27 @@ def frames_of(traceback: TracebackType | None) -> tuple[Frame, ...]:
     """Return the frames of a traceback, outermost first; the middle of a very deep one is left out."""
     found: list[Frame] = []
     while traceback is not None:
-        frame = traceback.tb_frame
-        code = frame.f_code
-        module = frame.f_globals.get("__name__", "")
-        found.append(Frame(module, code.co_qualname, code.co_filename, traceback.tb_lineno))
+        # By instruction and not by line: finding out the line is most of the cost.
+        code = traceback.tb_frame.f_code
+        known = _frames.get((id(code), traceback.tb_lasti))
+        found.append(known[1] if known is not None else _remember(code, traceback))
         traceback = traceback.tb_next
     if len(found) > MAX_FRAMES:
         found[_OUTERMOST : len(found) - MAX_FRAMES + _OUTERMOST] = ()
     return tuple(found)
+
+
+_frames: dict[tuple[int, int], tuple[CodeType, Frame]] = {}
+"""Frames seen before; the code object beside each keeps its id from being used again."""
+
+
+def _remember(code: CodeType, traceback: TracebackType) -> Frame:
+    module = str(traceback.tb_frame.f_globals.get("__name__", ""))
+    name, file = code.co_qualname, code.co_filename
+    frame = Frame(module, name, file, traceback.tb_lineno, _in_project(file))
+    if len(_frames) < MAX_KNOWN_FRAMES:
+        _frames[id(code), traceback.tb_lasti] = code, frame
+    return frame
 
 
 def message_of(error: BaseException) -> str:
@@ -203,18 +225,23 @@ def fingerprint(code: str, error: BaseException, frames: tuple[Frame, ...]) -> s
     Made of the code, the class and the innermost function of the project itself. Neither the
     message nor a line number takes part: both change without the error being another.
     """
-    site = next((f for f in reversed(frames) if _in_project(f.filename)), None) or (
-        frames[-1] if frames else None
-    )
+    site = frames[-1] if frames else None
+    for frame in reversed(frames):
+        if frame.in_project:
+            site = frame
+            break
     group = as_group(error)
-    members = {type_name(type(leaf)) for leaf in leaves(group)} if group is not None else set[str]()
-    place = (site.module, site.function) if site is not None else ()
-    return _digest(code, type_name(type(error)), place, tuple(sorted(members)))
+    if group is None:
+        return _digest(code, type_name(type(error)), site)
+    members = sorted({type_name(type(leaf)) for leaf in leaves(group)})
+    return _digest(code, type_name(type(error)), site, *members)
 
 
 @lru_cache(maxsize=4096)
-def _digest(*parts: object) -> str:
-    return blake2b(repr(parts).encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
+def _digest(code: str, cls: str, site: Frame | None, *members: str) -> str:
+    place = None if site is None else (site.module, site.function)
+    parts = repr((code, cls, place, members)).encode("utf-8", "backslashreplace")
+    return blake2b(parts, digest_size=8).hexdigest()
 
 
 _STDLIB = os.path.normcase(Path(os.__file__).parent) + os.sep
