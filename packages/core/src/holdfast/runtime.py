@@ -6,6 +6,7 @@ Everything that lives belongs to a `Runtime`; a test makes a fresh one and nothi
 import atexit
 import importlib
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import cast
 
 from holdfast import catalog, environment
@@ -19,6 +20,7 @@ from holdfast.redact import Redactor
 from holdfast.reporting.dispatcher import Dispatcher, Reporter
 from holdfast.reporting.logging import LoggingReporter
 from holdfast.settings import Problem, Settings, SettingsError, load_settings
+from holdfast.strict import Notation, nearest
 
 ReporterFactory = Callable[["Runtime"], Reporter]
 """What a reporter's name or dotted path stands for: takes the runtime that will own the reporter."""
@@ -39,6 +41,7 @@ class Runtime:
         rules: An adapter's rules, tried before the built-in ones.
         clock: Source of time for records and health.
         reporters: Told beside those the settings name.
+        notation: How the settings were written, for messages about them.
 
     Raises:
         SettingsError: When the settings name what cannot be loaded, or two places declare one code.
@@ -57,13 +60,14 @@ class Runtime:
         rules: Iterable[Rule] = (),
         clock: Clock | None = None,
         reporters: Iterable[Reporter] = (),
+        notation: Notation | None = None,
     ) -> None:
         self.settings = settings or Settings()
         self.clock = clock or SystemClock()
         self.health = HealthRegistry(self.clock)
-        loader = _Loader()
-        functions = loader.load_all("CLASSIFIERS", self.settings.classifiers)
-        middleware = loader.load_all("MIDDLEWARE", self.settings.middleware)
+        loader = _Loader(notation or Notation())
+        functions = loader.load_all("classifiers", self.settings.classifiers)
+        middleware = loader.load_all("middleware", self.settings.middleware)
         self.redactor = _redactor(self.settings)
         made = loader.make_reporters(self)
         loader.finish()
@@ -140,7 +144,8 @@ def configure(**settings: object) -> Runtime:
         >>> configure(service="importer", reporters=[]).settings.service
         'importer'
     """
-    return Runtime(load_settings(Settings, settings, root="", case="lower"))
+    given = load_settings(Settings, settings, root="", case="lower")
+    return Runtime(given, notation=Notation(root="", case="lower"))
 
 
 def init_error_system(**settings: object) -> Runtime:
@@ -193,17 +198,18 @@ def _redactor(settings: Settings) -> Redactor:
 class _Loader:
     """Turns names in settings into objects, and collects what cannot be loaded."""
 
-    def __init__(self) -> None:
+    def __init__(self, notation: Notation) -> None:
+        self._notation = notation
         self.problems = [Problem("codes", clash) for clash in catalog.clashes()]
 
     def load_all(self, setting: str, paths: Iterable[str]) -> list[object]:
-        loaded = [self._load(f"HOLDFAST.{setting}[{i}]", path) for i, path in enumerate(paths)]
+        loaded = [self._load(self._notation.path(setting, i), path) for i, path in enumerate(paths)]
         return [found for found in loaded if found is not None]
 
     def make_reporters(self, runtime: Runtime) -> list[Reporter]:
         made: list[Reporter] = []
         for i, name in enumerate(runtime.settings.reporters):
-            place = f"HOLDFAST.REPORTERS[{i}]"
+            place = self._notation.path("reporters", i)
             factory = self._load(place, self._path_of(place, name))
             if factory is not None:
                 made.append(cast("ReporterFactory", factory)(runtime))
@@ -216,11 +222,9 @@ class _Loader:
     def _path_of(self, place: str, name: str) -> str:
         if name in SHIPPED_REPORTERS or ":" in name or "." in name:
             return SHIPPED_REPORTERS.get(name, name)
-        import difflib  # noqa: PLC0415  # only a mistake pays for it
-
-        near = difflib.get_close_matches(name, SHIPPED_REPORTERS, 1)
         known = ", ".join(SHIPPED_REPORTERS)
-        self.problems.append(Problem(place, f"no reporter {name!r}; there are {known}", *near))
+        near = nearest(name, SHIPPED_REPORTERS)
+        self.problems.append(Problem(place, f"no reporter {name!r}; there are {known}", near))
         return ""
 
     def _load(self, place: str, path: str) -> object:
@@ -228,7 +232,7 @@ class _Loader:
             return None
         module_name, _, name = path.partition(":") if ":" in path else path.rpartition(".")
         try:
-            return cast("object", getattr(importlib.import_module(module_name), name))
+            return cast("object", attrgetter(name)(importlib.import_module(module_name)))
         except (ImportError, AttributeError) as error:
             self.problems.append(Problem(place, f"cannot load {path!r}: {error}"))
             return None
