@@ -104,15 +104,18 @@ class ErrorHandler:
             error: The exception; it is marked, so that a second boundary gets the same verdict.
             origin: Where it became somebody's answer.
         """
-        mark = getattr(error, MARK, None)
-        if isinstance(mark, _Mark) and mark.handler is self:
-            return mark.verdict
+        settled = self._settled(error)
+        if settled is not None:
+            return settled
         if not isinstance(error, Exception) and is_control_flow(error):
             return _CONTROL_FLOW
         try:
-            return self._pipeline(error, origin)
+            verdict = self._pipeline(error, origin)
         except Exception as failure:  # noqa: BLE001  # the original must come out, whatever we did wrong
-            return self._emergency(error, origin, failure)
+            verdict = self._emergency(error, origin, failure)
+        if self._settled(error) is None:  # a middleware replaced it, or stopped before the decision
+            _put(_Mark(self, verdict), error)
+        return verdict
 
     def saw(self, error: BaseException) -> bool:
         """Tell whether this handler has handled the exception, or one behind it."""
@@ -135,12 +138,17 @@ class ErrorHandler:
         self._emit(_event(record))
         return verdict
 
+    def _settled(self, error: BaseException) -> Verdict | None:
+        """Return what this handler decided about the very exception before."""
+        mark = getattr(error, MARK, None)
+        return mark.verdict if isinstance(mark, _Mark) and mark.handler is self else None
+
     def _earlier(self, linked: Linked) -> ErrorRecord | None:
         """Return the record of an exception in the same chain that was handled before."""
         for behind, _ in linked:
-            mark = getattr(behind, MARK, None)
-            if isinstance(mark, _Mark) and mark.handler is self:
-                return mark.verdict.record
+            settled = self._settled(behind)
+            if settled is not None:
+                return settled.record
         return None
 
     def _record(self, linked: Linked, origin: Origin, reading: Reading) -> ErrorRecord:
