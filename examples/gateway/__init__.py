@@ -1,0 +1,1 @@
+"""The payment gateway: a process of its own, as flaky as one asks it to be."""

@@ -1,0 +1,72 @@
+"""What the shop does. Its errors are raised here, where their meaning is known."""
+
+from dataclasses import dataclass
+
+from examples.shop.errors import OutOfStock, ShopCode
+from examples.shop.model import Order, OrderStatus, Product, Store
+from examples.shop.payments import Gateway
+from holdfast import BusinessLogicError, ResourceNotFoundError, WorkflowError
+
+LARGEST_ORDER = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The shop over some database and some payment gateway."""
+
+    store: Store
+    gateway: Gateway
+
+    def products(self) -> list[Product]:
+        """Return everything on sale."""
+        return self.store.products()
+
+    def product(self, sku: str) -> Product:
+        """Return one product."""
+        found = self.store.product(sku)
+        if found is None:
+            raise ResourceNotFoundError(f"Product {sku} not found", details={"sku": sku})
+        return found
+
+    def place_order(self, sku: str, quantity: int) -> Order:
+        """Reserve pieces of a product."""
+        product = self.product(sku)
+        if quantity > LARGEST_ORDER:
+            raise BusinessLogicError(
+                ShopCode.ORDER_TOO_LARGE,
+                f"One order takes at most {LARGEST_ORDER} pieces",
+                details={"quantity": quantity, "most": LARGEST_ORDER},
+            )
+        order = self.store.place(product, quantity)
+        if order is None:
+            raise OutOfStock(
+                f"{product.stock} left of {sku}", details={"sku": sku, "left": product.stock}
+            )
+        return order
+
+    def order(self, order_id: int) -> Order:
+        """Return one order."""
+        found = self.store.order(order_id)
+        if found is None:
+            raise ResourceNotFoundError(f"Order {order_id} not found", details={"id": order_id})
+        return found
+
+    def pay(self, order_id: int, card: str, mode: str) -> str:
+        """Pay an order and return the gateway's receipt."""
+        order = self.order(order_id)
+        if order.status is not OrderStatus.PENDING:
+            raise WorkflowError(
+                f"Order {order_id} is {order.status} and cannot be paid",
+                details={
+                    "current_state": order.status.value,
+                    "requested_state": OrderStatus.PAID.value,
+                    "allowed_transitions": [],
+                },
+            )
+        receipt = self.gateway.charge(order, card, mode)
+        self.store.mark_paid(order_id)
+        return receipt
+
+    def sales(self) -> int:
+        """Return the total of all paid orders in cents."""
+        return self.store.sales()
