@@ -38,7 +38,7 @@ class Gateway:
         """
         request = json.dumps({"order": order.id, "amount": order.total, "card": card})
         try:
-            status, answer = self._post(f"/charge?mode={quote(mode)}", request)
+            status, answer = self._ask("POST", f"/charge?mode={quote(mode)}", request)
         except TimeoutError as error:
             raise DeadlineExceededError(
                 f"The payment gateway gave no answer within {self.timeout:g} s"
@@ -55,14 +55,20 @@ class Gateway:
             )
         return str(answer["receipt"])
 
-    def _post(self, target: str, body: str) -> tuple[int, dict[str, object]]:
+    def answers(self) -> bool:
+        """Tell whether the gateway is there."""
+        return self._ask("GET", "/")[0] == OK
+
+    def _ask(
+        self, method: str, target: str, body: str | None = None
+    ) -> tuple[int, dict[str, object]]:
         address = urlsplit(self.address)
         connection = HTTPConnection(
             address.hostname or "", address.port or 80, timeout=self.timeout
         )
         headers = {"Content-Type": "application/json", "X-Request-ID": current_trace_id()}
         try:
-            connection.request("POST", target, body, headers)
+            connection.request(method, target, body, headers)
             answer = connection.getresponse()
             return answer.status, _object(answer.read())
         finally:

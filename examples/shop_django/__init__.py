@@ -1,0 +1,1 @@
+"""The shop with Django and its ORM."""

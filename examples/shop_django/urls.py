@@ -1,0 +1,18 @@
+"""Addresses of the shop."""
+
+from django.urls import include, path
+
+from examples.shop_django import views
+
+urlpatterns = [
+    path("products", views.products),
+    path("products/<str:sku>", views.product),
+    path("orders", views.place_order),
+    path("orders/<int:order_id>/payment", views.pay),
+    path("sales", views.sales),
+    path("calculate", views.calculation),
+    path("errors/<str:name>", views.raise_example),
+    path("crash", views.crash),
+    path("metrics", views.metrics),
+    path("health/", include("holdfast_django.urls")),
+]

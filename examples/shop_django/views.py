@@ -1,0 +1,80 @@
+"""The shop's API with Django: views that know requests and answers, and nothing of errors."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_GET, require_POST
+
+from examples.shop import access, mistakes, tracking
+from examples.shop.calculator import calculate
+from examples.shop.requests import OrderRequest, PaymentRequest, read_object
+from examples.shop.service import Shop
+from examples.shop_django.apps import payment_gateway
+from examples.shop_django.store import DjangoStore
+from holdfast.integrations.prometheus import metrics_response
+
+shop = Shop(DjangoStore(), payment_gateway())
+
+
+@require_GET
+def products(_request: HttpRequest) -> JsonResponse:
+    """Show everything on sale."""
+    return JsonResponse([product.as_json() for product in shop.products()], safe=False)
+
+
+@require_GET
+def product(_request: HttpRequest, sku: str) -> JsonResponse:
+    """Show one product."""
+    return JsonResponse(shop.product(sku).as_json())
+
+
+@require_POST
+def place_order(request: HttpRequest) -> JsonResponse:
+    """Take an order."""
+    wanted = OrderRequest.read(sent(request))
+    return JsonResponse(shop.place_order(wanted.sku, wanted.quantity).as_json(), status=201)
+
+
+@require_POST
+def pay(request: HttpRequest, order_id: int) -> JsonResponse:
+    """Pay an order."""
+    payment = PaymentRequest.read(sent(request))
+    return JsonResponse({"receipt": shop.pay(order_id, payment.card, payment.mode)})
+
+
+@require_GET
+def sales(request: HttpRequest) -> JsonResponse:
+    """Show the total of all paid orders to a manager."""
+    access.require(access.Role.MANAGER, request.headers.get("Authorization", ""))
+    return JsonResponse({"total": shop.sales()})
+
+
+@require_POST
+def calculation(request: HttpRequest) -> JsonResponse:
+    """Calculate."""
+    data = sent(request)
+    return JsonResponse({"result": calculate(data.get("a"), data.get("b"), data.get("operation"))})
+
+
+@require_GET
+def raise_example(_request: HttpRequest, name: str) -> HttpResponse:
+    """Raise one of the errors of a commerce tracking service."""
+    tracking.raise_example(name)
+    return HttpResponse(status=204)
+
+
+@require_GET
+def crash(_request: HttpRequest) -> HttpResponse:
+    """Run into a bug."""
+    mistakes.connect()
+    return HttpResponse(status=204)
+
+
+@require_GET
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Show what was counted."""
+    content_type, body = metrics_response(request.headers.get("Accept", ""))
+    return HttpResponse(body, content_type=content_type)
+
+
+def sent(request: HttpRequest) -> dict[str, object]:
+    """Return the JSON object the caller sent."""
+    return read_object(request.headers.get("Content-Type", ""), request.body)

@@ -1,0 +1,102 @@
+"""The shop's API with Flask.
+
+gunicorn examples.shop_flask.app:wsgi
+uvicorn examples.shop_flask.app:asgi
+"""
+
+import os
+
+from asgiref.wsgi import WsgiToAsgi
+from flask import Flask, request
+from flask.typing import ResponseReturnValue
+
+from examples.shop import access, mistakes, tracking
+from examples.shop.calculator import calculate
+from examples.shop.payments import Gateway
+from examples.shop.requests import OrderRequest, PaymentRequest, read_object
+from examples.shop.service import Shop
+from examples.shop_flask.store import SqliteStore
+from holdfast.integrations.prometheus import metrics_response
+from holdfast_flask import Holdfast
+
+LARGEST_BODY = 10_000
+
+
+def create_app() -> Flask:
+    """Make the application, told by the environment where its database and its gateway are."""
+    app = Flask("shop")
+    app.config.update(
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
+        HOLDFAST_SERVICE="shop",
+        HOLDFAST_REPORTERS=["logging", "prometheus"],
+        HOLDFAST_LOGGING={"FORMAT": "json"},
+    )
+    errors = Holdfast(app)
+    store = SqliteStore(os.environ.get("SHOP_DATABASE", "shop_flask.sqlite3"))
+    gateway = Gateway(os.environ.get("SHOP_GATEWAY", "http://127.0.0.1:9000"))
+    health = errors.runtime.health
+    health.register_check("database", store.products)
+    health.register_check("payment-gateway", gateway.answers, critical=False, timeout=1.0)
+    add_shop(app, Shop(store, gateway))
+    add_examples(app)
+    return app
+
+
+def add_shop(app: Flask, shop: Shop) -> None:
+    """Add the catalogue, orders and payments."""
+
+    @app.get("/products")
+    def products() -> ResponseReturnValue:
+        return [product.as_json() for product in shop.products()]
+
+    @app.get("/products/<sku>")
+    def product(sku: str) -> ResponseReturnValue:
+        return shop.product(sku).as_json()
+
+    @app.post("/orders")
+    def place_order() -> ResponseReturnValue:
+        wanted = OrderRequest.read(sent())
+        return shop.place_order(wanted.sku, wanted.quantity).as_json(), 201
+
+    @app.post("/orders/<int:order_id>/payment")
+    def pay(order_id: int) -> ResponseReturnValue:
+        payment = PaymentRequest.read(sent())
+        return {"receipt": shop.pay(order_id, payment.card, payment.mode)}
+
+    @app.get("/sales")
+    def sales() -> ResponseReturnValue:
+        access.require(access.Role.MANAGER, request.headers.get("Authorization", ""))
+        return {"total": shop.sales()}
+
+
+def add_examples(app: Flask) -> None:
+    """Add the calculator, the errors that are raised on request, and the metrics."""
+
+    @app.post("/calculate")
+    def calculation() -> ResponseReturnValue:
+        data = sent()
+        return {"result": calculate(data.get("a"), data.get("b"), data.get("operation"))}
+
+    @app.get("/errors/<name>")
+    def raise_example(name: str) -> ResponseReturnValue:
+        tracking.raise_example(name)
+        return "", 204
+
+    @app.get("/crash")
+    def crash() -> ResponseReturnValue:
+        mistakes.connect()
+        return "", 204
+
+    @app.get("/metrics")
+    def metrics() -> ResponseReturnValue:
+        content_type, body = metrics_response(request.headers.get("Accept", ""))
+        return body, {"Content-Type": content_type}
+
+
+def sent() -> dict[str, object]:
+    """Return the JSON object the caller sent."""
+    return read_object(request.content_type or "", request.get_data())
+
+
+wsgi = create_app()
+asgi = WsgiToAsgi(wsgi)

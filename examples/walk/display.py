@@ -1,0 +1,104 @@
+"""What the demo prints: colours on a terminal, plain text everywhere else."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+
+from examples.walk.answers import Outcome
+from examples.walk.processes import Server
+from examples.walk.steps import Step
+
+COLOURS = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "cyan": 36}
+SHOWN_HEADERS = (
+    "content-type",
+    "x-request-id",
+    "traceparent",
+    "retry-after",
+    "www-authenticate",
+    "allow",
+    "content-language",
+    "vary",
+)
+LONGEST = 500
+"""Characters shown of one line."""
+LOGGED = ("code", "kind", "fault", "trace_id", "fingerprint", "operation", "details", "causes")
+
+
+def colourful() -> bool:
+    """Tell whether colours are wanted: on a terminal, unless NO_COLOR is set."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def paint(text: str, *styles: str) -> str:
+    """Return a text in colour, where colours are wanted."""
+    if not colourful():
+        return text
+    codes = ";".join(str(COLOURS[style]) for style in styles)
+    return f"\x1b[{codes}m{text}\x1b[0m"
+
+
+def say(text: str = "") -> None:
+    """Print one piece at once, so that progress can be followed."""
+    print(text, flush=True)
+
+
+def section(title: str) -> None:
+    """Print the title of a part of the walk."""
+    say(f"\n{paint(title, 'bold', 'cyan')}\n{paint('─' * len(title), 'cyan')}")
+
+
+def step_title(number: int, total: int, step: Step) -> None:
+    """Print what is asked."""
+    say(f"\n{paint(f'[{number}/{total}] {step.title}', 'bold')}")
+    body = step.request_body()
+    sent = "" if body is None else f"  {_cut(body.decode(), 100)}"
+    say(f"  → {step.ask}{paint(sent, 'dim')}")
+    for name, value in step.request_headers.items():
+        say(f"    {name}: {_cut(value, 100)}")
+
+
+def outcome(shop: Server, found: Outcome) -> None:
+    """Print an answer in full, with what was recorded of it."""
+    answer = found.answer
+    say(
+        f"  ← {paint(str(answer.status), 'bold', _colour(answer.status))}  {paint(shop.name, 'dim')}"
+    )
+    for name in SHOWN_HEADERS:
+        if name in answer.headers:
+            say(paint(f"    {name}: {answer.headers[name]}", "dim"))
+    data = answer.data
+    text = answer.text if data is None else json.dumps(data, ensure_ascii=False, indent=2)
+    for line in text.splitlines():
+        say(f"    {_cut(line)}")
+    for line in found.logged:
+        say(f"  {paint('log', 'yellow')}     {line.get('level')} {_cut(str(line.get('message')))}")
+        say(paint(f"          {_facts(line)}", "dim"))
+    for name, grown in found.counted.items():
+        say(f"  {paint('metric', 'yellow')}  {name} +{grown:g}")
+
+
+def verdict(name: str, status: int, wrong: list[str]) -> str:
+    """Return one shop's result in few words."""
+    return paint(f"✗ {name} {status}", "red") if wrong else paint(f"✓ {name}", "green")
+
+
+def complaint(name: str, wrong: list[str]) -> None:
+    """Print what is not as it should be."""
+    for text in wrong:
+        say(paint(f"    {name}: {_cut(text, 2000)}", "red"))
+
+
+def _facts(line: Mapping[str, object]) -> str:
+    facts = {name: line[name] for name in LOGGED if name in line}
+    return _cut(
+        "  ".join(f"{name}={json.dumps(v, ensure_ascii=False)}" for name, v in facts.items())
+    )
+
+
+def _colour(status: int) -> str:
+    return "green" if status < 400 else "yellow" if status < 500 else "red"
+
+
+def _cut(text: str, most: int = LONGEST) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,0 +1,421 @@
+"""The walk as a table: one request for every family of errors, and the answer it has to get."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from examples.shop.mistakes import PASSWORD
+
+JSON, PROBLEM, HTML = "application/json", "application/problem+json", "text/html"
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+FRENCH = {"Accept-Language": "fr-CH, fr;q=0.9, en;q=0.5"}
+CARD, DECLINED_CARD = "4111 1111 1111 1111", "4000 0000 0000 0002"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One request and what it has to bring about."""
+
+    title: str
+    ask: str
+    """Method and path."""
+    send: object = None
+    """Body: bytes as they are, anything else as JSON; None for no body."""
+    request_headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    status: int
+    code: str = ""
+    """The error's code; empty when all is well, and then nothing may be recorded."""
+    level: str = "INFO"
+    """Level of the one line in the log."""
+    content_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Headers of the answer; `*` takes any value."""
+    body: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Values in a JSON body by dotted path."""
+    shows: tuple[str, ...] = ()
+    """Texts that have to be in the body."""
+    hides: tuple[str, ...] = ()
+    """Texts that may be neither in the body nor in the log nor in the metrics."""
+
+    @property
+    def method(self) -> str:
+        """The request's method."""
+        return self.ask.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        """The request's path."""
+        return self.ask.partition(" ")[2]
+
+    def request_body(self) -> bytes | None:
+        """Return the body as bytes."""
+        if self.send is None or isinstance(self.send, bytes):
+            return self.send
+        return json.dumps(self.send).encode()
+
+    def all_request_headers(self) -> dict[str, str]:
+        """Return the headers, with the type of the body where there is one."""
+        typed = {} if self.send is None else {"Content-Type": JSON}
+        return {**typed, **self.request_headers}
+
+
+WELL = (
+    Step(title="The catalogue", ask="GET /products", status=200, shows=("SKU-881", "Teapot")),
+    Step(
+        title="An order",
+        ask="POST /orders",
+        send={"sku": "SKU-882", "quantity": 2},
+        status=201,
+        body={"id": 1, "total": 4900, "status": "pending"},
+    ),
+    Step(
+        title="Its payment",
+        ask="POST /orders/1/payment",
+        send={"card": CARD},
+        status=200,
+        body={"receipt": "receipt-1"},
+        hides=(CARD,),
+    ),
+    Step(
+        title="Another order, for what follows",
+        ask="POST /orders",
+        send={"sku": "SKU-883", "quantity": 1},
+        status=201,
+        body={"id": 2},
+    ),
+)
+
+CALLERS = (
+    Step(
+        title="Fields missing or wrong: all of them named at once",
+        ask="POST /orders",
+        send={"quantity": 0},
+        status=400,
+        code="VALIDATION_FAILED",
+        body={
+            "except.type": "ValidationError",
+            "except.details.field_errors.sku": ["a SKU is required"],
+            "errors": ["sku: a SKU is required", "quantity: must be a whole number above 0"],
+        },
+    ),
+    Step(
+        title="Not JSON",
+        ask="POST /orders",
+        send=b'{"sku": ',
+        status=400,
+        code="MALFORMED_JSON",
+    ),
+    Step(
+        title="The wrong type of content",
+        ask="POST /orders",
+        send=b"sku=SKU-881",
+        request_headers={"Content-Type": "application/x-www-form-urlencoded"},
+        status=415,
+        code="UNSUPPORTED_MEDIA_TYPE",
+    ),
+    Step(
+        title="A body that is too large; refused by the framework",
+        ask="POST /orders",
+        send={"sku": "x" * 12_000},
+        status=413,
+        code="PAYLOAD_TOO_LARGE",
+    ),
+    Step(
+        title="No such address; noticed by the framework",
+        ask="GET /nowhere",
+        status=404,
+        code="RESOURCE_NOT_FOUND",
+        body={"except.type": "ResourceNotFoundError"},
+    ),
+    Step(
+        title="A method the address does not have",
+        ask="DELETE /orders",
+        status=405,
+        code="METHOD_NOT_ALLOWED",
+        headers={"Allow": "*"},
+    ),
+    Step(
+        title="Nobody signed in",
+        ask="GET /sales",
+        status=401,
+        code="UNAUTHORIZED",
+        headers={"WWW-Authenticate": "Bearer"},
+        body={"except.type": "AuthenticationError"},
+    ),
+    Step(
+        title="A token that has expired",
+        ask="GET /sales",
+        request_headers={"Authorization": "Bearer yesterday"},
+        status=401,
+        code="TOKEN_EXPIRED",
+        hides=("Bearer yesterday",),
+    ),
+    Step(
+        title="Somebody who may not",
+        ask="GET /sales",
+        request_headers={"Authorization": "Bearer clerk"},
+        status=403,
+        code="INSUFFICIENT_PERMISSIONS",
+        level="WARNING",
+        body={"except.type": "AuthorizationError"},
+    ),
+    Step(
+        title="No such product",
+        ask="GET /products/SKU-999",
+        status=404,
+        code="RESOURCE_NOT_FOUND",
+        body={"message": "Product SKU-999 not found", "except.details": {"sku": "SKU-999"}},
+    ),
+    Step(
+        title="Out of stock: an error class of the shop's own",
+        ask="POST /orders",
+        send={"sku": "SKU-881", "quantity": 9},
+        status=409,
+        code="ORDER_OUT_OF_STOCK",
+        body={"except.type": "OutOfStock", "except.details.left": 5},
+    ),
+    Step(
+        title="Paid twice: a transition the order's state does not allow",
+        ask="POST /orders/1/payment",
+        send={"card": CARD},
+        status=409,
+        code="INVALID_STATE_TRANSITION",
+        body={"except.type": "WorkflowError", "except.details.current_state": "paid"},
+        hides=(CARD,),
+    ),
+    Step(
+        title="Well formed, but against a rule: a code of the shop's own",
+        ask="POST /orders",
+        send={"sku": "SKU-883", "quantity": 50},
+        status=422,
+        code="ORDER_TOO_LARGE",
+        body={"except.type": "BusinessLogicError", "except.details.most": 10},
+    ),
+    Step(
+        title="A card that is declined",
+        ask="POST /orders/2/payment",
+        send={"card": DECLINED_CARD},
+        status=422,
+        code="PAYMENT_DECLINED",
+        hides=(DECLINED_CARD,),
+    ),
+    Step(
+        title="Too many requests",
+        ask="GET /errors/too-many-requests",
+        status=429,
+        code="RATE_LIMIT_EXCEEDED",
+        level="WARNING",
+        headers={"Retry-After": "45"},
+        body={"except.retry_after": 45},
+    ),
+    Step(
+        title="A caller who left before the answer",
+        ask="GET /errors/client-closed",
+        status=499,
+        code="CLIENT_CLOSED_REQUEST",
+        level="",
+    ),
+)
+
+OURS = (
+    Step(
+        title="A bug: an exception nobody foresaw, with a password in its text",
+        ask="GET /crash",
+        status=500,
+        code="INTERNAL_ERROR",
+        level="ERROR",
+        body={"message": "Internal server error", "except.type": "InternalServerError"},
+        hides=(PASSWORD, "jane.doe@example.com"),
+    ),
+    Step(
+        title="A row that the database refuses",
+        ask="GET /errors/database",
+        status=409,
+        code="FOREIGN_KEY_CONSTRAINT",
+        body={"except.type": "DatabaseError", "except.details.table": "collections"},
+    ),
+    Step(
+        title="The payment gateway answers, and wrongly",
+        ask="POST /orders/2/payment",
+        send={"card": CARD, "gateway": "error"},
+        status=502,
+        code="DEPENDENCY_FAILED",
+        level="ERROR",
+        body={"except.type": "DependencyError"},
+        hides=(CARD,),
+    ),
+    Step(
+        title="The payment gateway hangs up",
+        ask="POST /orders/2/payment",
+        send={"card": CARD, "gateway": "down"},
+        status=503,
+        code="COMMUNICATION_ERROR",
+        level="WARNING",
+        body={"except.type": "CommunicationError"},
+        hides=(CARD,),
+    ),
+    Step(
+        title="The payment gateway takes too long",
+        ask="POST /orders/2/payment",
+        send={"card": CARD, "gateway": "slow"},
+        status=504,
+        code="DEADLINE_EXCEEDED",
+        level="WARNING",
+        body={"except.type": "DeadlineExceededError"},
+        hides=(CARD,),
+    ),
+    Step(
+        title="A service that is being deployed",
+        ask="GET /errors/unavailable",
+        status=503,
+        code="SERVICE_UNAVAILABLE",
+        level="WARNING",
+        hides=("is being deployed",),
+    ),
+)
+
+
+def calculation(a: object, b: object, operation: str) -> dict[str, object]:
+    """Return the body that asks for a calculation."""
+    return {"a": a, "b": b, "operation": operation}
+
+
+CALCULATOR = (
+    Step(
+        title="10 / 2",
+        ask="POST /calculate",
+        send=calculation(10, 2, "/"),
+        status=200,
+        body={"result": 5.0},
+    ),
+    Step(
+        title="10 / 0: division by zero",
+        ask="POST /calculate",
+        send=calculation(10, 0, "/"),
+        status=422,
+        code="DIVISION_BY_ZERO",
+    ),
+    Step(
+        title='"abc" + 5: the first operand is invalid',
+        ask="POST /calculate",
+        send=calculation("abc", 5, "+"),
+        status=400,
+        code="FIRST_OPERAND_INVALID",
+    ),
+    Step(
+        title="10 * null: the second operand is invalid",
+        ask="POST /calculate",
+        send=calculation(10, None, "*"),
+        status=400,
+        code="SECOND_OPERAND_INVALID",
+    ),
+    Step(
+        title="10 % 5: no such operation",
+        ask="POST /calculate",
+        send=calculation(10, 5, "%"),
+        status=400,
+        code="OPERATION_UNSUPPORTED",
+        body={"except.details.supported": ["+", "-", "*", "/"]},
+    ),
+    Step(
+        title="1e308 * 10: overflow",
+        ask="POST /calculate",
+        send=calculation(1e308, 10, "*"),
+        status=422,
+        code="RESULT_OVERFLOW",
+    ),
+    Step(
+        title="NaN + 1",
+        ask="POST /calculate",
+        send=calculation(float("nan"), 1, "+"),
+        status=400,
+        code="OPERAND_NOT_A_NUMBER",
+        body={"except.details.operand": "first"},
+    ),
+    Step(
+        title="1 - infinity",
+        ask="POST /calculate",
+        send=calculation(1, float("inf"), "-"),
+        status=400,
+        code="OPERAND_INFINITE",
+        body={"except.details.operand": "second"},
+    ),
+)
+
+MANNERS = (
+    Step(
+        title="The bug again, for a caller who speaks French",
+        ask="GET /crash",
+        request_headers=FRENCH,
+        status=500,
+        code="INTERNAL_ERROR",
+        level="ERROR",
+        headers={"Content-Language": "fr"},
+        body={
+            "message": "Erreur interne du serveur",
+            "errors": [
+                "Une erreur inattendue s'est produite",
+                "Veuillez réessayer dans quelques minutes",
+            ],
+        },
+    ),
+    Step(
+        title="An error as problem details (RFC 9457)",
+        ask="GET /products/SKU-999",
+        request_headers={"Accept": PROBLEM},
+        status=404,
+        code="RESOURCE_NOT_FOUND",
+        content_type=PROBLEM,
+        body={"type": "about:blank", "title": "Resource not found", "status": 404},
+    ),
+    Step(
+        title="An error in a browser",
+        ask="GET /products/SKU-999",
+        request_headers=BROWSER,
+        status=404,
+        code="RESOURCE_NOT_FOUND",
+        content_type=HTML,
+        shows=("<!doctype html>", "RESOURCE_NOT_FOUND"),
+    ),
+    Step(
+        title="An id that the caller brings along comes back",
+        ask="GET /products/SKU-999",
+        request_headers={"X-Request-ID": "checkout-42"},
+        status=404,
+        code="RESOURCE_NOT_FOUND",
+        headers={"X-Request-ID": "checkout-42"},
+        body={"except.trace_id": "checkout-42"},
+    ),
+    Step(
+        title="A trace goes on",
+        ask="GET /products/SKU-999",
+        request_headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"},
+        status=404,
+        code="RESOURCE_NOT_FOUND",
+        headers={"X-Request-ID": TRACE, "traceparent": "*"},
+        body={"except.trace_id": TRACE},
+    ),
+    Step(
+        title="An id that is none is not taken over",
+        ask="GET /products/SKU-999",
+        request_headers={"X-Request-ID": "x" * 1000},
+        status=404,
+        code="RESOURCE_NOT_FOUND",
+        hides=("x" * 129,),
+    ),
+)
+
+HEALTH = (
+    Step(title="How the service is", ask="GET /health", status=200, content_type="*"),
+    Step(title="The same with a slash", ask="GET /health/", status=200, content_type="*"),
+)
+
+WALK: dict[str, tuple[Step, ...]] = {
+    "All is well": WELL,
+    "The caller's fault": CALLERS,
+    "Our fault, or that of what we depend on": OURS,
+    "A calculator": CALCULATOR,
+    "The same errors in the caller's language, format and trace": MANNERS,
+    "Health": HEALTH,
+}
