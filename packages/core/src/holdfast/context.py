@@ -91,6 +91,11 @@ def end(token: Token[WorkContext | None]) -> None:
     _current.reset(token)
 
 
+def resume(work: WorkContext) -> Token[WorkContext | None]:
+    """Go on with a piece of work that was left, as a streamed answer does; returns what `end` needs."""
+    return _current.set(work)
+
+
 def parse_traceparent(header: str) -> tuple[str, str] | None:
     """Return the trace id and flags of a valid W3C `traceparent`, else None.
 
