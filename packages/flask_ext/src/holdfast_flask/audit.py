@@ -1,0 +1,72 @@
+"""Where an application's errors would escape: read from what is registered, without a request."""
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+from flask import Flask
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from holdfast.errors import AppError
+from holdfast.runtime import Runtime
+from holdfast_flask.handlers import Handlers
+
+_TRAPS = ("TRAP_HTTP_EXCEPTIONS", "TRAP_BAD_REQUEST_ERRORS")
+
+
+def findings(app: Flask, runtime: Runtime) -> Iterator[str]:
+    """Yield one sentence for each place where errors escape, or are answered in another shape."""
+    yield from _handlers(app)
+    yield from _config(app)
+    yield from _routes(app, runtime)
+
+
+def _handlers(app: Flask) -> Iterator[str]:
+    for scope, by_code in app.error_handler_spec.items():
+        for classes in by_code.values():
+            handlers = cast("Mapping[type[Exception], object]", classes)
+            for cls, handler in handlers.items():
+                if not isinstance(getattr(handler, "__self__", None), Handlers):
+                    yield from _judged(cls, _name(handler), f"blueprint {scope!r}" if scope else "")
+
+
+def _judged(cls: type[Exception], handler: str, blueprint: str) -> Iterator[str]:
+    where = f"{blueprint}: " if blueprint else ""
+    if cls in (Exception, BaseException):
+        yield (
+            f"{where}errorhandler({cls.__name__}) {handler} answers everything itself: Flask then sends "
+            "no signal and tells teardown functions of no error; handle narrower classes"
+        )
+    elif cls is InternalServerError:
+        yield (
+            f"{where}errorhandler(500) {handler} stands in the place of holdfast's: errors are "
+            "recorded, but answered in its shape"
+        )
+    elif cls in (HTTPException, AppError):
+        yield (
+            f"{where}errorhandler({cls.__name__}) {handler} stands in the place of holdfast's: "
+            "such errors are answered in its shape"
+        )
+
+
+def _config(app: Flask) -> Iterator[str]:
+    for name in _TRAPS:
+        if app.config[name]:
+            yield f"{name} is on: HTTP errors take the path of unexpected ones; meant for debugging"
+    if app.config["PROPAGATE_EXCEPTIONS"]:
+        yield "PROPAGATE_EXCEPTIONS is on: unexpected errors reach the server, which answers them"
+
+
+def _routes(app: Flask, runtime: Runtime) -> Iterator[str]:
+    prefix = cast("object", getattr(runtime.settings, "health_prefix", None))
+    for rule in app.url_map.iter_rules():
+        ours = rule.endpoint.startswith("holdfast_health.")
+        if isinstance(prefix, str) and rule.rule.rstrip("/") == prefix and not ours:
+            yield (
+                f"{rule.rule} is also the route of endpoint {rule.endpoint!r}; move the health "
+                "endpoints with HOLDFAST_HEALTH_PREFIX"
+            )
+
+
+def _name(handler: object) -> str:
+    module, name = getattr(handler, "__module__", ""), getattr(handler, "__qualname__", "")
+    return f"{module}.{name}" if name else type(handler).__qualname__

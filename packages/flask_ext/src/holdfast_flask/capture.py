@@ -1,0 +1,80 @@
+"""From a request to the handler: an exception, and where it became somebody's answer."""
+
+from typing import Final
+
+from flask import Flask, has_request_context, request
+from flask.typing import ResponseReturnValue
+
+from holdfast.handler import Verdict
+from holdfast.record import Origin
+from holdfast.runtime import Runtime
+
+BOUNDARY: Final = "flask.request"
+STREAM: Final = "flask.stream"
+
+VERDICT: Final = "holdfast.verdict"
+"""Key of the WSGI environment: what the handler decided about this request's error."""
+RAISED: Final = "holdfast.raised"
+"""Key of the WSGI environment: the exception that Flask went to find a handler for."""
+EXPECTED: Final = "holdfast.expected"
+"""Key of the WSGI environment: an answer of any status is meant, as a health report's is."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
+
+
+class Capture:
+    """Hands exceptions of one application's requests to its runtime; never raises.
+
+    Args:
+        runtime: The application's.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def error(self, error: BaseException, boundary: str = BOUNDARY) -> Verdict:
+        """Have the handler decide about an exception of the current request."""
+        verdict = self.runtime.handle(error, origin(boundary))
+        if has_request_context():
+            request.environ[VERDICT] = verdict
+        return verdict
+
+    def signalled(self, _: Flask, /, exception: BaseException, **__: object) -> None:
+        """Receive `got_request_exception`."""
+        self.error(exception)
+
+
+def verdict() -> Verdict | None:
+    """Return what was decided about the current request, or None when nothing went wrong so far."""
+    found: Verdict | None = request.environ.get(VERDICT)
+    return found
+
+
+def origin(boundary: str = BOUNDARY) -> Origin:
+    """Return where the current request is: the route, which has few values, and the path."""
+    if not has_request_context():
+        return Origin(boundary=boundary)
+    rule = request.url_rule
+    return Origin(
+        boundary=boundary,
+        operation=operation_of(request.method, None if rule is None else rule.rule),
+        path=request.path,
+    )
+
+
+def operation_of(method: str, route: str | None) -> str:
+    """Return the name of an operation; what callers made up does not become part of it."""
+    known = method if method in _METHODS else "OTHER"
+    return f"{known} {route or '(no route)'}"
+
+
+def recovered(verdict: Verdict, error: BaseException) -> ResponseReturnValue:
+    """Return the value that the application goes on with in place of an answer.
+
+    Raises:
+        BaseException: The error, when it was decided that nobody answers it.
+    """
+    if verdict.value is None:
+        raise error
+    value: ResponseReturnValue = verdict.value  # type: ignore[assignment]  # a recovery gives what a view may return
+    return value

@@ -1,0 +1,58 @@
+"""`flask holdfast`: the catalogue, the settings, and where errors would escape."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import cast
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from holdfast import catalog
+from holdfast.runtime import current_runtime
+from holdfast_flask.audit import findings
+
+commands = AppGroup("holdfast", help="Errors and health of this application.")
+
+
+@commands.command("codes")
+def codes() -> None:
+    """List every error code that callers may see."""
+    for entry in catalog.entries():
+        click.echo(f"{entry.code:32} {entry.status}  {entry.type:24} {entry.title}")
+
+
+@commands.command("settings")
+def settings() -> None:
+    """Show the settings in force, without secrets."""
+    runtime = current_runtime()
+    for name, value in _flat(runtime.settings, "HOLDFAST_"):
+        shown = runtime.redactor.value(_plain(value), name.lower())
+        click.echo(f"{name} = {json.dumps(shown, ensure_ascii=False, default=str)}")
+
+
+@commands.command("check")
+def check() -> None:
+    """Name the places where errors would escape; exit status 1 when there are any."""
+    found = list(findings(current_app, current_runtime()))
+    for sentence in found:
+        click.echo(sentence)
+    if found:
+        raise click.exceptions.Exit(1)
+    click.echo("no error escapes")
+
+
+def _flat(section: object, prefix: str) -> Iterator[tuple[str, object]]:
+    for field in fields(section):  # type: ignore[arg-type]  # a dataclass: the settings or a section
+        name, value = f"{prefix}{field.name.upper()}", cast("object", getattr(section, field.name))
+        if is_dataclass(value):
+            yield from _flat(value, f"{name}.")
+        else:
+            yield name, value
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, frozenset):
+        return sorted(map(str, cast("frozenset[object]", value)))
+    return list(cast("tuple[object, ...]", value)) if isinstance(value, tuple) else value

@@ -1,0 +1,176 @@
+"""What Flask asks when a request went wrong, and what it is told.
+
+Registered on 500, `HTTPException` and `AppError`, and never on `Exception`: that would silence
+Flask's signal, its log and the error that teardown functions get, by which transactions roll back.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from flask import Flask, Response, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from holdfast.context import current_context
+from holdfast.envelope import Answer
+from holdfast.errors import AppError, UnexplainedResponseError
+from holdfast.handler import Verdict
+from holdfast.runtime import Runtime
+from holdfast_flask.capture import (
+    EXPECTED,
+    RAISED,
+    STREAM,
+    Capture,
+    origin,
+    recovered,
+    verdict,
+)
+from holdfast_flask.responses import Responder
+from holdfast_flask.rules import error_of_status, headers_of
+from holdfast_flask.streams import WatchedStream
+
+_ERROR, _SERVER_ERROR = 400, 500
+
+
+class Handlers:
+    """Captures and renders the errors of one application; holds no reference to it.
+
+    Args:
+        runtime: The application's.
+        capture: Hands errors to it.
+        responder: Renders what it decided.
+    """
+
+    def __init__(self, runtime: Runtime, capture: Capture, responder: Responder) -> None:
+        self._runtime = runtime
+        self._capture = capture
+        self._responder = responder
+
+    def register(self, app: Flask) -> None:
+        """Attach everything that answers to an application."""
+        app.register_error_handler(500, self.on_server_error)
+        app.register_error_handler(HTTPException, self.on_http_error)
+        app.register_error_handler(AppError, self.on_app_error)
+        _override(app, "handle_user_exception", self._observing(app, app.handle_user_exception))
+        _override(app, "process_response", self._checking(app.process_response))
+
+    def on_server_error(self, error: HTTPException) -> ResponseReturnValue:
+        """Answer an error that nobody handled, or an `abort(500)`."""
+        if error.response is not None:
+            return error
+        original = getattr(error, "original_exception", None)
+        return self._answer(error if original is None else original)
+
+    def on_http_error(self, error: HTTPException) -> ResponseReturnValue:
+        """Answer what `abort` and routing raise; what is no error, or has its answer, passes."""
+        if error.response is not None or (error.code is not None and error.code < _ERROR):
+            return error
+        if error.code is None:
+            raise error
+        answered = self._answer(error)
+        if isinstance(answered, Response):
+            for name, value in headers_of(error).items():
+                if name not in answered.headers:
+                    answered.headers[name] = value
+        return answered
+
+    def on_app_error(self, error: AppError) -> ResponseReturnValue:
+        """Answer a caller's mistake; anything graver takes Flask's path, signal and teardown included."""
+        if self._status(error) >= _SERVER_ERROR:
+            raise error
+        return self._answer(error)
+
+    def _answer(self, error: BaseException) -> ResponseReturnValue:
+        decided = self._capture.error(error)
+        if decided.answer is None:
+            return recovered(decided, error)
+        return self._responder.respond(decided.answer)
+
+    def _status(self, error: BaseException) -> int:
+        return self._runtime.handler.classifier.classify(error).status
+
+    def _observing(
+        self,
+        app: Flask,
+        dispatch: Callable[[Exception], HTTPException | ResponseReturnValue],
+    ) -> Callable[[Exception], HTTPException | ResponseReturnValue]:
+        """Return Flask's search for a handler, with what it misses seen."""
+
+        def handle_user_exception(error: Exception) -> HTTPException | ResponseReturnValue:
+            request.environ[RAISED] = error
+            if _is_bare(error) and not app.trap_http_exception(error):
+                raise error  # Flask would answer it with 200 and ask nobody
+            try:
+                return dispatch(error)
+            except Exception as raised:
+                unhandled = raised is error and not isinstance(error, (HTTPException, AppError))
+                if not unhandled or self._status(error) >= _SERVER_ERROR:
+                    raise
+                return self._answer(error)
+
+        return handle_user_exception
+
+    def _checking(self, process: Callable[[Response], Response]) -> Callable[[Response], Response]:
+        """Return the last step of every response, with the net behind it."""
+
+        def process_response(response: Response) -> Response:
+            response = process(response)
+            if response.status_code >= _ERROR:
+                response = self._explained(response)
+            if type(response.response) is not list and not response.direct_passthrough:
+                self._watch(response)
+            return response
+
+        return process_response
+
+    def _watch(self, response: Response) -> None:
+        work = current_context()
+        if response.is_streamed and work is not None:
+            response.response = WatchedStream(  # type: ignore[assignment]  # werkzeug takes any iterable
+                response.response, self._runtime, origin(STREAM), work
+            )
+
+    def _explained(self, response: Response) -> Response:
+        """Return an error's response with a body, after making sure that the error is recorded."""
+        environ = request.environ
+        raised = environ.pop(RAISED, None)
+        if EXPECTED in environ:
+            return response
+        empty = not response.is_streamed and not response.direct_passthrough and _is_empty(response)
+        decided = verdict() or self._explain(response.status_code, raised, empty=empty)
+        if decided is None or decided.answer is None or not empty:
+            return response
+        return self._responder.fill(response, self._fitting(decided.answer, response.status_code))
+
+    def _explain(self, status: int, raised: Exception | None, *, empty: bool) -> Verdict | None:
+        if raised is not None and (status >= _SERVER_ERROR or self._status(raised) < _SERVER_ERROR):
+            return self._capture.error(raised)
+        if raised is not None:
+            # The application's own handler made a caller's mistake of it; that is what it is.
+            meant = error_of_status(status)
+            meant.__cause__ = raised
+            return self._capture.error(meant)
+        if status >= _SERVER_ERROR:
+            unexplained = UnexplainedResponseError(f"A view answered {status} without an error")
+            unexplained.status = status
+            return self._capture.error(unexplained)
+        return self._capture.error(error_of_status(status)) if empty else None
+
+    def _fitting(self, answer: Answer, status: int) -> Answer:
+        if answer.status == status:
+            return answer
+        meant = self._runtime.handler.classifier.classify(error_of_status(status))
+        return Answer(classification=meant, record=replace(answer.record, classification=meant))
+
+
+def _is_bare(error: Exception) -> bool:
+    return isinstance(error, HTTPException) and error.code is None and error.response is None
+
+
+def _is_empty(response: Response) -> bool:
+    return not any(response.iter_encoded())
+
+
+def _override(app: Flask, name: str, method: object) -> None:
+    """Put a method in the place of one that Flask documents as an override point."""
+    setattr(app, name, method)

@@ -1,0 +1,85 @@
+"""Answers as responses of Flask, in the format and language of the request."""
+
+from collections.abc import Iterable, Iterator
+
+from flask import Response, current_app, request
+from jinja2 import TemplateNotFound
+from werkzeug.datastructures import Headers
+
+from holdfast.envelope import Answer, Format, Rendered
+from holdfast.language import best_language
+from holdfast.runtime import Runtime
+
+_VARY = ("Accept", "Accept-Language")
+
+
+class Responder:
+    """Writes answers for the callers of one application.
+
+    Args:
+        runtime: The application's.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        settings = runtime.settings
+        self._runtime = runtime
+        others = (tag for tag in settings.languages if tag != settings.language)
+        # A caller who asks for nothing that there is gets the first one.
+        self._languages = (settings.language, *others)
+
+    def render(self, answer: Answer, accept: str, accept_language: str) -> Rendered:
+        """Return an answer as bytes, with every header but those of the trace."""
+        language = best_language(accept_language, self._languages) if accept_language else ""
+        rendered = self._runtime.render(answer, accept=accept, language=language)
+        return rendered._replace(headers=tuple(_with_vary(rendered.headers)))
+
+    def respond(self, answer: Answer) -> Response:
+        """Return the response to the current request."""
+        headers = request.headers
+        rendered = self.render(
+            answer, headers.get("Accept", ""), headers.get("Accept-Language", "")
+        )
+        body = rendered.body
+        if rendered.content_type == Format.HTML:
+            body = self._page(answer) or body
+        return current_app.response_class(
+            body, rendered.status, Headers(rendered.headers), content_type=rendered.content_type
+        )
+
+    def fill(self, response: Response, answer: Answer) -> Response:
+        """Give a body to a response that has none, and leave its status and headers."""
+        ours = self.respond(answer)
+        response.response = ours.response
+        for name, value in ours.headers:
+            if name.startswith("Content-") or name not in response.headers:
+                response.headers[name] = value
+        return response
+
+    def _page(self, answer: Answer) -> bytes | None:
+        """Return the project's own page for the status, if it has one that renders."""
+        try:
+            template = current_app.jinja_env.get_template(f"{answer.status}.html")
+            message, errors = answer.said(self._runtime.settings.language)
+            page = template.render(
+                status=answer.status,
+                code=answer.code,
+                message=message,
+                errors=errors,
+                trace_id=answer.record.trace_id,
+            )
+        except TemplateNotFound:
+            return None
+        except Exception:  # noqa: BLE001  # a page meant for other variables; ours stands in
+            return None
+        return page.encode()
+
+
+def _with_vary(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield headers with what the answer depends on added to `Vary`."""
+    vary: list[str] = list(_VARY)
+    for name, value in headers:
+        if name.lower() == "vary":
+            vary.extend(tag.strip() for tag in value.split(",") if tag.strip() not in vary)
+        else:
+            yield name, value
+    yield "Vary", ", ".join(vary)

@@ -1,0 +1,160 @@
+"""The outermost layer of an application: the trace of each request, and what escapes Flask."""
+
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, cast
+
+from flask import Flask
+
+from holdfast.context import WorkContext, begin, current_context, end
+from holdfast.envelope import Answer
+from holdfast.record import Origin
+from holdfast.runtime import Runtime
+from holdfast_flask.capture import BOUNDARY, operation_of
+from holdfast_flask.responses import Responder
+
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+class Boundary:
+    """Stands in the place of `app.wsgi_app`.
+
+    Args:
+        app: The application; held by it alone, as its method was.
+        runtime: The application's.
+        responder: Renders what escaped before a server saw it.
+    """
+
+    def __init__(self, app: Flask, runtime: Runtime, responder: Responder) -> None:
+        self._app = app
+        self._next: WSGIApplication = app.wsgi_app
+        self._runtime = runtime
+        self._responder = responder
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Serve one request as one piece of work."""
+        token = begin(environ.get("HTTP_TRACEPARENT"), environ.get("HTTP_X_REQUEST_ID"), BOUNDARY)
+        start = Start(start_response, current_context())
+        try:
+            body = self._next(environ, start)
+        except BaseException as error:
+            answer = self._escaped(error, environ)
+            if answer is None:
+                raise
+            body = self._answer(answer, environ, start)
+        finally:
+            end(token)
+        start.release()
+        return body
+
+    def _escaped(self, error: BaseException, environ: "WSGIEnvironment") -> Answer | None:
+        """Record what Flask let through, and return an answer unless it has to go on to the server."""
+        origin = Origin(
+            boundary=BOUNDARY,
+            operation=operation_of(environ["REQUEST_METHOD"], self._route(environ)),
+            path=environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace"),
+        )
+        verdict = self._runtime.handle(error, origin)
+        return None if self._propagates(error) else verdict.answer
+
+    def _propagates(self, error: BaseException) -> bool:
+        told = cast("bool | None", self._app.config["PROPAGATE_EXCEPTIONS"])
+        propagate = self._app.testing or self._app.debug if told is None else told
+        return propagate or not isinstance(error, Exception)
+
+    def _route(self, environ: "WSGIEnvironment") -> str | None:
+        # The request is gone by now, and with it the rule that matched.
+        try:
+            rule, _ = self._app.url_map.bind_to_environ(environ).match(return_rule=True)
+        except Exception:  # noqa: BLE001  # no such route, or the map itself is what failed
+            return None
+        return rule.rule
+
+    def _answer(
+        self, answer: Answer, environ: "WSGIEnvironment", start: "Start"
+    ) -> Iterable[bytes]:
+        rendered = self._responder.render(
+            answer, environ.get("HTTP_ACCEPT", ""), environ.get("HTTP_ACCEPT_LANGUAGE", "")
+        )
+        headers = [
+            *rendered.headers,
+            ("Content-Type", rendered.content_type),
+            ("Content-Length", str(len(rendered.body))),
+        ]
+        start(_status_line(rendered.status), headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [rendered.body]
+
+
+class Start:
+    """A `start_response` that adds the request's id, and waits until nothing can fail any more.
+
+    A response that was started may be replaced by protocol, but servers then send the headers of
+    both, two lengths among them.
+
+    Args:
+        start_response: The server's.
+        work: Whose id is added.
+    """
+
+    __slots__ = ("_begun", "_released", "_start_response", "_work")
+
+    def __init__(self, start_response: "StartResponse", work: WorkContext | None) -> None:
+        self._start_response = start_response
+        self._work = work
+        self._begun: tuple[str, list[tuple[str, str]]] | None = None
+        self._released = False
+
+    def __call__(
+        self, status: str, headers: list[tuple[str, str]], exc_info: "OptExcInfo | None" = None, /
+    ) -> Callable[[bytes], object]:
+        """Keep what a response begins with; a body that starts it while it is sent is not kept."""
+        headers = self._traced(headers)
+        if self._released:
+            return self._pass_on(status, headers, exc_info)
+        self._begun = status, headers
+        return self._write
+
+    def release(self) -> None:
+        """Tell the server what was kept, and keep nothing from now on."""
+        self._released = True
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            self._start_response(*begun)
+
+    def _write(self, data: bytes) -> object:
+        begun, self._begun = self._begun, None
+        self._released = True
+        if begun is None:
+            raise RuntimeError("write() of a response that was sent already")
+        return self._start_response(*begun)(data)
+
+    def _pass_on(
+        self, status: str, headers: list[tuple[str, str]], exc_info: "OptExcInfo | None"
+    ) -> Callable[[bytes], object]:
+        if exc_info is None:
+            return self._start_response(status, headers)
+        return self._start_response(status, headers, exc_info)
+
+    def _traced(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        if self._work is None:
+            return headers
+        kept = [pair for pair in headers if pair[0].lower() not in _OURS]
+        kept.append(("X-Request-ID", self._work.trace_id))
+        traceparent = self._work.traceparent
+        if traceparent:
+            kept.append(("traceparent", traceparent))
+        return kept
+
+
+_OURS = frozenset({"x-request-id", "traceparent"})
+
+
+def _status_line(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"{status} UNKNOWN"
