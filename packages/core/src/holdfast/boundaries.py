@@ -13,7 +13,7 @@ from typing import ParamSpec, TypedDict, TypeVar, cast
 from holdfast.codes import ErrorCode, ErrorCodes
 from holdfast.environment import current
 from holdfast.errors import AppError
-from holdfast.record import Origin
+from holdfast.record import Origin, text_of
 
 _Params = ParamSpec("_Params")
 _Result = TypeVar("_Result")
@@ -85,8 +85,9 @@ def transaction_boundary(
 
     Args:
         name: What the block does; a note on the error says so when undoing fails.
-        on_error_callback: Takes the error. What it raises is noted on the original error, which
-            comes out all the same. Also called for exits and cancellations: the work is undone.
+        on_error_callback: A plain function, which takes the error. What it raises is noted on the
+            original error, which comes out all the same. Also called for exits and cancellations:
+            the work is undone.
 
     Example:
         >>> with transaction_boundary("booking", on_error_callback=print) as tx:
@@ -110,9 +111,13 @@ def _undo(
     if callback is None:
         return
     try:
-        callback(error)
+        done = callback(error)
+        if inspect.iscoroutine(done):
+            done.close()
+            raise TypeError("on_error_callback must not be a coroutine function: nothing awaits it")  # noqa: TRY301  # noted like all that goes wrong
     except Exception as failure:  # noqa: BLE001  # the original error must come out
-        error.add_note(f"rollback of {name!r} failed: {type(failure).__name__}: {failure}")
+        said = f"{type(failure).__name__}: {text_of(failure)}"
+        error.add_note(f"rollback of {name!r} failed: {said}")
 
 
 def handle_errors(
@@ -121,6 +126,7 @@ def handle_errors(
     """Let a function, `def` or `async def`, raise nothing but `AppError`.
 
     An `AppError` passes untouched; anything else comes out as `AppError(error_code)` from it.
+    Of a generator only the call is guarded, not what is raised while it is iterated over.
 
     Example:
         >>> @handle_errors(error_code=ErrorCode.VALIDATION_FAILED)

@@ -4,7 +4,8 @@ An exception is read in this order: the classifiers a project gave, then rules b
 classes (most specific first), then an `AppError`'s own facts, else it is INTERNAL and untrusted.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
@@ -72,6 +73,8 @@ class Rule:
     def __post_init__(self) -> None:
         if (self.code is None) == (self.translate is None):
             raise ValueError(f"Rule for {self.match!r} needs either a code or a translate function")
+        if isinstance(self.match, str) and "." not in self.match:
+            raise ValueError(f"Rule for {self.match!r} needs its module: 'package.{self.match}'")
 
     def classification(self, code: ErrorCodes) -> Classification:
         """Return what the rule says of every exception it holds for."""
@@ -117,11 +120,10 @@ class Classifier:
     ) -> None:
         self._functions = tuple(functions)
         self._on_failure = on_failure
-        self._rules = _index([*rules, *_standard_rules()])
+        self._rules = (*rules, *_standard_rules())
         self._by_type: dict[
             type[BaseException], tuple[tuple[Rule, Classification | None], ...]
         ] = {}
-        self._by_code: dict[tuple[type[AppError], str, bool], Classification] = {}
 
     def classify(self, error: BaseException) -> Classification:
         """Return what the exception means."""
@@ -135,13 +137,13 @@ class Classifier:
         return self._ask_functions(error) or self._apply_rules(error) or self._own_facts(error)
 
     def _read_group(self, group: BaseExceptionGroup[BaseException]) -> Reading:
-        readings = [self.read(leaf) for leaf in leaves(group)]
+        readings = [self.read(leaf) for leaf in leaves(group) if not is_control_flow(leaf)]
         return max(readings, key=_gravity, default=_UNKNOWN)
 
     def _ask_functions(self, error: BaseException) -> Reading | None:
         for function in self._functions:
             try:
-                answer = function(error, current_context())
+                answer = _checked(function(error, current_context()))
             except Exception as failure:  # noqa: BLE001  # user code; the next one may know
                 self._note(failure)
                 continue
@@ -155,46 +157,51 @@ class Classifier:
                 if rule.when is not None and not rule.when(error):
                     continue
                 if classification is not None:
-                    return Reading(classification, None)
+                    return Reading(classification, error if isinstance(error, AppError) else None)
                 spoken = rule.translate(error) if rule.translate is not None else None
             except Exception as failure:  # noqa: BLE001  # a rule must never hide the error it reads
                 self._note(failure)
                 continue
             if spoken is not None:
-                return Reading(self._facts_of(spoken), spoken)
+                return Reading(_from_app_error(spoken), spoken)
         return None
 
     def _own_facts(self, error: BaseException) -> Reading:
-        return Reading(self._facts_of(error), error) if isinstance(error, AppError) else _UNKNOWN
-
-    def _facts_of(self, error: AppError) -> Classification:
-        key = (type(error), error.code, error.transient)
-        known = self._by_code.get(key)
-        if known is not None and known.status == error.status:
-            return known
-        made = _from_app_error(error)
-        if len(self._by_code) < MAX_CACHED_TYPES:
-            self._by_code[key] = made
-        return made
+        if isinstance(error, AppError):
+            return Reading(_from_app_error(error), error)
+        return _UNKNOWN
 
     def _rules_for(
         self, cls: type[BaseException]
     ) -> tuple[tuple[Rule, Classification | None], ...]:
         found = self._by_type.get(cls)
         if found is None:
-            rules = [rule for parent in cls.__mro__ for rule in self._matching(parent)]
+            rules = [rule for parent in _readable(cls) for rule in self._matching(parent)]
             found = tuple((r, None if r.code is None else r.classification(r.code)) for r in rules)
             if len(self._by_type) < MAX_CACHED_TYPES:
                 self._by_type[cls] = found
         return found
 
     def _matching(self, cls: type) -> Iterator[Rule]:
-        yield from self._rules.get(cls, ())
-        yield from self._rules.get(f"{cls.__module__}.{cls.__qualname__}", ())
+        names = (cls, f"{cls.__module__}.{cls.__qualname__}")
+        return (rule for rule in self._rules if rule.match in names)
 
     def _note(self, failure: Exception) -> None:
         if self._on_failure is not None:
-            self._on_failure(failure)
+            with suppress(Exception):  # to note a failure must not be one
+                self._on_failure(failure)
+
+
+def _checked(answer: object) -> Classification | None:
+    if answer is None or isinstance(answer, Classification):
+        return answer
+    raise TypeError(f"a classifier must return a Classification or None, not {answer!r:.100}")
+
+
+def _readable(cls: type[BaseException]) -> Iterator[type]:
+    """Yield the classes whose rules apply: an `AppError` speaks for what else it inherits from."""
+    purposeful = issubclass(cls, AppError)
+    return (parent for parent in cls.__mro__ if not purposeful or issubclass(parent, AppError))
 
 
 def classification_of(code: ErrorCodes) -> Classification:
@@ -219,7 +226,8 @@ def is_control_flow(error: BaseException) -> bool:
     """Tell whether an exception is no error: an exit, an interrupt, a closed generator, a cancellation."""
     group = as_group(error)
     if group is not None:
-        return all(is_control_flow(leaf) for leaf in leaves(group))
+        # Of all of them: after 200 cancellations there may be an error.
+        return all(is_control_flow(leaf) for leaf in _leaves(group))
     # By name, so that importing the suite does not import asyncio.
     return not isinstance(error, Exception) and (
         isinstance(error, CONTROL_FLOW)
@@ -269,13 +277,6 @@ def _from_app_error(error: AppError) -> Classification:
         effect=error.effect,
         trusted=error.trusted,
     )
-
-
-def _index(rules: Sequence[Rule]) -> dict[type[BaseException] | str, tuple[Rule, ...]]:
-    index: dict[type[BaseException] | str, tuple[Rule, ...]] = {}
-    for rule in rules:
-        index[rule.match] = (*index.get(rule.match, ()), rule)
-    return index
 
 
 UNKNOWN = replace(classification_of(ErrorCode.INTERNAL_ERROR), trusted=False)

@@ -333,6 +333,7 @@ class ErrorCode(ErrorCodes):
     UNEXPLAINED_RESPONSE = CodeSpec(
         ErrorKind.INTERNAL,
         "Internal server error",
+        raised_as="UnexplainedResponseError",
         description="A response with a server error's status for which no error was seen.",
     )
     DATABASE_ERROR = CodeSpec(

@@ -5,12 +5,14 @@ An `Answer` holds what may be said, and nothing else; formats only arrange it.
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from html import escape
+from itertools import islice
 from typing import NamedTuple
 
 from holdfast.classify import Classification
@@ -27,6 +29,10 @@ _GENERAL = {
     504: ("The answer took too long", "Please try again in a few minutes"),
 }
 _MAX_ACCEPT = 500
+_MAX_ERRORS = 100
+_MAX_SECONDS = 366 * 24 * 3600
+_HEADER_NAME = re.compile(r"(?!content-)[a-z0-9!#$%&'*+.^_`|~-]{1,100}", re.IGNORECASE)
+_HEADER_VALUE = re.compile(r"[ -~]{0,4000}")
 
 
 class Format(StrEnum):
@@ -47,10 +53,10 @@ class Answer:
     message: str = ""
     """The raiser's words, only when the fault is the caller's; else empty, and the title stands in."""
     errors: tuple[str, ...] = ()
-    """The raiser's sentences, or the message; empty: the general sentence of the status."""
+    """The raiser's sentences, at most 100; empty: the message, else what the status means."""
     details: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     retry_after: int | None = None
-    """Whole seconds, rounded up."""
+    """Whole seconds, rounded up, at most a year."""
     headers: tuple[tuple[str, str], ...] = ()
     """Response headers that belong to the error, `Retry-After` among them."""
 
@@ -69,6 +75,8 @@ class Answer:
         message = self.message or translate(self.classification.title, language)
         if self.errors:
             return message, list(self.errors)
+        if self.message:
+            return message, [message]
         general = _GENERAL.get(self.status) or (_GENERAL[500] if self.status >= 500 else None)  # noqa: PLR2004  # the class of 5xx
         return message, [translate(text, language) for text in general] if general else [message]
 
@@ -101,14 +109,15 @@ def answer_to(
     """
     if spoken is None:
         return Answer(classification=classification, record=record)
-    to_caller = classification.fault is Fault.CALLER
+    # Both must say so: a rule may call the caller's what its raiser meant for operators.
+    to_caller = classification.fault is Fault.CALLER and spoken.fault is Fault.CALLER
     shown = {**spoken.learned, **spoken.details} if expose_learned else spoken.details
     retry_after = _whole_seconds(spoken.retry_after)
     return Answer(
         classification=classification,
         record=record,
         message=redactor.text(spoken.message) if to_caller else "",
-        errors=tuple(redactor.text(text) for text in spoken.errors),
+        errors=tuple(redactor.text(text) for text in islice(spoken.errors, _MAX_ERRORS)),
         details=redactor.mapping(shown) if shown else {},
         retry_after=retry_after,
         headers=_headers(spoken.headers, retry_after),
@@ -116,7 +125,9 @@ def answer_to(
 
 
 def _whole_seconds(seconds: float | None) -> int | None:
-    return None if seconds is None or not math.isfinite(seconds) else max(0, math.ceil(seconds))
+    if seconds is None or not seconds < math.inf:  # NaN is not, either
+        return None
+    return math.ceil(min(max(0, seconds), _MAX_SECONDS))
 
 
 def _headers(given: Mapping[str, str], retry_after: int | None) -> tuple[tuple[str, str], ...]:
@@ -130,9 +141,9 @@ def _headers(given: Mapping[str, str], retry_after: int | None) -> tuple[tuple[s
 def _clean_headers(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the headers that HTTP allows: plain ASCII, no line breaks, not those the format sets."""
     for name, value in headers.items():
-        text = f"{name}{value}"
-        if text.isascii() and text.isprintable() and not name.lower().startswith("content-"):
-            yield name, str(value)
+        text = str(value).strip()
+        if _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(text):
+            yield name, text
 
 
 def to_envelope(answer: Answer, language: str = DEFAULT) -> dict[str, JsonValue]:
@@ -202,7 +213,7 @@ def render(
 ) -> Rendered:
     """Write an answer in a format and language, with the headers that belong to it."""
     if chosen is Format.HTML:
-        body = to_html(answer, language).encode()
+        body = to_html(answer, language).encode("utf-8", "replace")
     else:
         problem = chosen is Format.PROBLEM
         data = to_problem(answer, language, type_uri) if problem else to_envelope(answer, language)

@@ -1,4 +1,4 @@
-"""The current runtime as lower layers may see it; this module's two variables are global state.
+"""The current runtime as lower layers may see it; this module's variables are global state.
 
 The runtime of a call is, in this order: the one that `activated` put in place, the current
 application's (an adapter's resolver knows it), the process's default.
@@ -25,18 +25,26 @@ class Environment(Protocol):
 _active: ContextVar[Environment | None] = ContextVar("holdfast_runtime", default=None)
 _resolvers: list[Callable[[], Environment | None]] = []
 _default: list[Environment] = []
+_stand_in: list[Environment] = []
+"""Made because somebody asked before a runtime was installed; gives way to the one that is."""
 
 
 def current() -> Environment:
     """Return the runtime of the current application, else the process's default, made when missing."""
-    found = _active.get()
-    if found is not None:
-        return found
+    active = _active.get()
+    return active if active is not None else found() or _standing_in()
+
+
+def found() -> Environment | None:
+    """Return what `current` would without making a runtime: None when there is none."""
+    active = _active.get()
+    if active is not None:
+        return active
     for resolve in _resolvers:
-        found = resolve()
-        if found is not None:
-            return found
-    return _default[-1] if _default else _made_default()
+        environment = resolve()
+        if environment is not None:
+            return environment
+    return default()
 
 
 @contextmanager
@@ -60,14 +68,15 @@ def default() -> Environment | None:
     return _default[-1] if _default else None
 
 
-def set_default(environment: Environment | None) -> None:
-    """Make a runtime the process's default; None takes it away."""
+def set_default(environment: Environment | None) -> Environment | None:
+    """Make a runtime the process's default, None takes it away; return the stand-in that gives way."""
     _default[:] = [] if environment is None else [environment]
+    return _stand_in.pop() if _stand_in else None
 
 
-def _made_default() -> Environment:
-    # Loaded by name: the composition root stands above this layer.
-    runtime = importlib.import_module("holdfast.runtime")
-    made = cast("Environment", runtime.Runtime())
-    set_default(made)
-    return made
+def _standing_in() -> Environment:
+    if not _stand_in:
+        # Loaded by name: the composition root stands above this layer.
+        runtime = importlib.import_module("holdfast.runtime")
+        _stand_in.append(cast("Environment", runtime.stand_in()))
+    return _stand_in[0]

@@ -17,7 +17,7 @@ constructor looks like, and requires nothing but a message.
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar, cast
 
 from holdfast.codes import (
     DEPENDENCY_TRANSIENT_STATUSES,
@@ -39,6 +39,9 @@ MARK = "__holdfast__"
 """Attribute by which a boundary marks an exception as handled; never copied or pickled."""
 
 _DECLARABLE = ("code", "kind", "title", "status", "transient", "severity", "category")
+_State: TypeAlias = dict[str, object] | tuple[dict[str, object] | None, dict[str, object]] | None
+"""What `object.__getstate__` returns: attributes, or attributes and slots."""
+_EMPTY = MappingProxyType[str, Any]({})
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -79,16 +82,23 @@ class AppError(Exception):
     """What is known of the attempted work; None when nothing is."""
     trusted: bool = True
     """An operational error: the process is still sane."""
-    learned: Mapping[str, object] = MappingProxyType({})
+    learned: Mapping[str, object] = _EMPTY
     """Facts that the suite found out by itself (constraint, table, host); recorded always, shown to
     a caller only when the settings expose details."""
     error_class: ClassVar[str] = ""
     """Name callers see in `except.type`; empty for `AppError` itself, whose code decides."""
 
+    # What holds when the constructor of a subclass does not call this one's.
+    message: str = ""
+    details: dict[str, object] = cast("dict[str, object]", _EMPTY)
+    errors: tuple[str, ...] = ()
+    retry_after: float | None = None
+    headers: dict[str, str] = cast("dict[str, str]", _EMPTY)
+
     def __init__(  # noqa: PLR0913  # all but the first two are keywords
         self,
         code_or_message: ErrorCodes | str = "",
-        message: str = "",
+        message: str | None = None,
         /,
         *,
         code: ErrorCodes | str | None = None,
@@ -97,12 +107,13 @@ class AppError(Exception):
         retry_after: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        if message or not isinstance(code_or_message, str):
+        if message is not None or isinstance(code_or_message, ErrorCodes):
             code = code_or_message
         else:
             message = code_or_message
-        super().__init__(message)
-        self.message = message
+        # A framework's lazy text, or a caught exception, is no `str`.
+        self.message = "" if message is None else str(message)
+        super().__init__(self.message)
         self.details = {} if details is None else dict(details)
         self.errors = () if errors is None else _sentences(errors)
         self.retry_after = retry_after
@@ -141,8 +152,11 @@ class AppError(Exception):
         return self.message or str(self.title)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # By state and not by arguments: a subclass may have any constructor.
-        state = {name: value for name, value in self.__dict__.items() if name != MARK}
+        # By state and not by arguments: a subclass may have any constructor, and slots.
+        found = cast("_State", object.__getstate__(self))
+        attributes, slots = found if isinstance(found, tuple) else (found, {})
+        state = {**(attributes or {}), **slots}
+        state.pop(MARK, None)
         return _restore, (type(self), self.args), state
 
 
@@ -172,8 +186,7 @@ def _spec_from_class(cls: type[AppError], declared: Mapping[str, Any]) -> CodeSp
     kind = declared.get("kind", cls.kind)
     if not isinstance(kind, ErrorKind):
         raise TypeError(f"{cls.__qualname__}.kind must be an ErrorKind, not {kind!r}")
-    inherited = cls.__mro__[1]
-    same_kind = getattr(inherited, "kind", None) is kind
+    same_kind = getattr(super(cls, cls), "kind", None) is kind
     words = _WORDS.sub(" ", cls.__name__.removesuffix("Error")).capitalize()
     return CodeSpec(
         kind,
@@ -204,7 +217,7 @@ class ValidationError(AppError):
     def __init__(  # noqa: PLR0913  # all but the first two are keywords
         self,
         code_or_message: ErrorCodes | str = "",
-        message: str = "",
+        message: str | None = None,
         /,
         *,
         field_errors: Mapping[str, Iterable[str]] | None = None,
@@ -314,7 +327,7 @@ class DependencyError(AppError):
     def __init__(  # noqa: PLR0913  # all but the first two are keywords
         self,
         code_or_message: ErrorCodes | str = "",
-        message: str = "",
+        message: str | None = None,
         /,
         *,
         upstream_status: int | None = None,

@@ -4,6 +4,7 @@ Boundaries capture an exception, hand it over with its origin, and render the ve
 classify, log, count, alert or decide.
 """
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +27,7 @@ from holdfast.record import (
     chain,
     fingerprint,
     frames_of,
-    message_of,
+    text_of,
     type_name,
 )
 from holdfast.redact import Redactor
@@ -104,17 +105,17 @@ class ErrorHandler:
             error: The exception; it is marked, so that a second boundary gets the same verdict.
             origin: Where it became somebody's answer.
         """
-        settled = self._settled(error)
-        if settled is not None:
-            return settled
-        if not isinstance(error, Exception) and is_control_flow(error):
-            return _CONTROL_FLOW
         try:
+            settled = self._settled(error)
+            if settled is not None:
+                return settled
+            if is_control_flow(error):
+                return _CONTROL_FLOW
             verdict = self._pipeline(error, origin)
         except Exception as failure:  # noqa: BLE001  # the original must come out, whatever we did wrong
             verdict = self._emergency(error, origin, failure)
-        if self._settled(error) is None:  # a middleware replaced it, or stopped before the decision
-            _put(_Mark(self, verdict), error)
+        # A middleware may have replaced it, or stopped before the decision.
+        self._mark(error, verdict)
         return verdict
 
     def saw(self, error: BaseException) -> bool:
@@ -140,8 +141,17 @@ class ErrorHandler:
 
     def _settled(self, error: BaseException) -> Verdict | None:
         """Return what this handler decided about the very exception before."""
-        mark = getattr(error, MARK, None)
+        # Not by `getattr`: what a class does with unknown names is its own business.
+        mark = error.__dict__.get(MARK)
         return mark.verdict if isinstance(mark, _Mark) and mark.handler is self else None
+
+    def _mark(self, error: BaseException, verdict: Verdict) -> None:
+        """Let the exception, unless it was handled before, give this verdict when it comes again."""
+        try:
+            if self._settled(error) is None:
+                error.__dict__[MARK] = _Mark(self, verdict)
+        except Exception:  # noqa: BLE001, S110  # a class may hide its attributes
+            pass
 
     def _earlier(self, linked: Linked) -> ErrorRecord | None:
         """Return the record of an exception in the same chain that was handled before."""
@@ -166,7 +176,7 @@ class ErrorHandler:
             origin=_clean_origin(origin, clean),
             classification=said,
             type=type_name(type(error)),
-            message=clean.text(message_of(error)),
+            message=clean.text(text_of(error)),
             causes=causes_of(linked, clean),
             notes=_notes(error, clean),
             details=clean.mapping(details) if details else {},
@@ -184,19 +194,22 @@ class ErrorHandler:
             expose_learned=self._expose_learned,
         )
         verdict = Verdict(action=Action.RESPOND, record=record, answer=answer)
-        mark = _Mark(self, verdict)
         for behind, _ in linked:
-            _put(mark, behind)
+            self._mark(behind, verdict)
         return verdict
 
     def _emergency(self, error: BaseException, origin: Origin, failure: Exception) -> Verdict:
         """Answer with as little code as possible: something on the usual path is broken."""
-        sys.stderr.write(
-            f"holdfast could not handle {type(error).__name__} at {origin.boundary}: "
-            f"its handler raised {type(failure).__name__}\n"
+        _complain(
+            f"could not handle {type(error).__name__} at {origin.boundary}: "
+            f"its handler raised {type(failure).__name__}"
         )
         record = _bare_record(error, origin)
         answer = Answer(classification=record.classification, record=record)
+        try:
+            self._emit(_event(record))
+        except Exception as second:  # noqa: BLE001  # it may be what is broken
+            _complain(f"could not report it: {type(second).__name__}")
         return Verdict(action=Action.RESPOND, record=record, answer=answer)
 
 
@@ -233,11 +246,10 @@ class _Mark:
         return _Mark, (None, _CONTROL_FLOW)
 
 
-def _put(mark: _Mark, error: BaseException) -> None:
-    try:  # noqa: SIM105  # contextlib.suppress costs more than all else here
-        setattr(error, MARK, mark)
-    except Exception:  # noqa: BLE001, S110  # a class may forbid new attributes
-        pass
+def _complain(text: str) -> None:
+    """Say on standard error what reporters cannot be told; it may be closed, or None."""
+    with contextlib.suppress(Exception):
+        sys.stderr.write(f"holdfast: {text}\n")
 
 
 def _guarded(outer: Middleware, step: Next) -> Next:
@@ -245,13 +257,19 @@ def _guarded(outer: Middleware, step: Next) -> Next:
 
     def guarded(error: BaseException, origin: Origin) -> Verdict:
         try:
-            return outer(error, origin, step)
+            return _checked(outer(error, origin, step))
         except Exception as failure:  # noqa: BLE001  # user code must not hide the error
             name = getattr(outer, "__qualname__", type(outer).__qualname__)
-            sys.stderr.write(f"holdfast: middleware {name} raised {type(failure).__name__}\n")
+            _complain(f"middleware {name} raised {type(failure).__name__}")
             return step(error, origin)
 
     return guarded
+
+
+def _checked(verdict: object) -> Verdict:
+    if isinstance(verdict, Verdict):
+        return verdict
+    raise TypeError(f"a middleware must return a Verdict, not {type(verdict).__name__}")
 
 
 def _graver(now: Classification, earlier: Classification) -> bool:
@@ -267,10 +285,10 @@ def _clean_origin(origin: Origin, redactor: Redactor) -> Origin:
 
 
 def _notes(error: BaseException, redactor: Redactor) -> tuple[str, ...]:
-    notes: object = getattr(error, "__notes__", None)
+    notes: object = error.__dict__.get("__notes__")
     if not isinstance(notes, list):
         return ()
-    return tuple(redactor.text(str(note)) for note in cast("list[object]", notes[:MAX_NOTES]))
+    return tuple(redactor.text(text_of(note)) for note in cast("list[object]", notes[:MAX_NOTES]))
 
 
 def _event(record: ErrorRecord) -> ErrorHandled:

@@ -173,7 +173,7 @@ def causes_of(linked: Sequence[tuple[BaseException, str]], redactor: Redactor) -
 
 
 def _cause(error: BaseException, relation: str, redactor: Redactor) -> Cause:
-    text = redactor.text(message_of(error))
+    text = redactor.text(text_of(error))
     return Cause(type_name(type(error)), text, relation, frames_of(error.__traceback__))
 
 
@@ -204,10 +204,10 @@ def _remember(code: CodeType, traceback: TracebackType) -> Frame:
     return frame
 
 
-def message_of(error: BaseException) -> str:
-    """Return the text of an exception; one that cannot say itself does not hide the error."""
+def text_of(thing: object) -> str:
+    """Return the text of an exception or a note; one that cannot say itself does not hide the error."""
     try:
-        return str(error)
+        return str(thing)
     except Exception as failure:  # noqa: BLE001  # user code in __str__
         return f"<no text: str() raised {type(failure).__name__}>"
 

@@ -12,10 +12,12 @@ from typing import cast
 from holdfast import catalog, environment
 from holdfast.classify import Classifier, ClassifierFunction, Rule
 from holdfast.clock import Clock, SystemClock
+from holdfast.codes import Severity
 from holdfast.envelope import Answer, Format, Rendered, negotiate, render
+from holdfast.events import Event, Scalar
 from holdfast.handler import ErrorHandler, Middleware, Verdict
 from holdfast.health import HealthRegistry
-from holdfast.record import Origin
+from holdfast.record import Origin, frames_of, text_of, type_name
 from holdfast.redact import Redactor
 from holdfast.reporting.dispatcher import Dispatcher, Reporter
 from holdfast.reporting.logging import LoggingReporter
@@ -77,7 +79,9 @@ class Runtime:
             inline=self.settings.reporting.inline,
         )
         self.handler = ErrorHandler(
-            classifier=Classifier(rules, cast("Iterable[ClassifierFunction]", functions)),
+            classifier=Classifier(
+                rules, cast("Iterable[ClassifierFunction]", functions), self._classifier_failed
+            ),
             redactor=self.redactor,
             emit=self.dispatcher.emit,
             clock=self.clock,
@@ -107,6 +111,8 @@ class Runtime:
     def install(self) -> "Runtime":
         """Make this the process's default runtime until `uninstall`, and flush it at the end.
 
+        Health checks that were registered before, when nothing was installed, are kept.
+
         Raises:
             RuntimeError: When another runtime is installed already.
         """
@@ -115,7 +121,10 @@ class Runtime:
             raise RuntimeError(
                 "another holdfast runtime is installed in this process; call its uninstall() first"
             )
-        environment.set_default(self)
+        stood_in = environment.set_default(self)
+        if isinstance(stood_in, Runtime):
+            self.health.take_over(stood_in.health)
+            stood_in.close()
         atexit.register(self.close)
         return self
 
@@ -132,6 +141,23 @@ class Runtime:
     def close(self) -> None:
         """Deliver what waits and let reporters finish, at most `REPORTING.FLUSH_TIMEOUT` seconds."""
         self.dispatcher.close(self.settings.reporting.flush_timeout)
+
+    def _classifier_failed(self, failure: Exception) -> None:
+        frames = frames_of(failure.__traceback__)
+        place = f"{frames[-1].module}.{frames[-1].function}:{frames[-1].line}" if frames else ""
+        attributes: dict[str, Scalar] = {
+            "error_type": type_name(type(failure)),
+            "message": self.redactor.text(text_of(failure)),
+            "place": place,
+        }
+        self.dispatcher.emit(
+            Event(
+                name="classifier.failed",
+                severity=Severity.ERROR,
+                time=self.clock.now(),
+                attributes=attributes,
+            )
+        )
 
 
 def configure(**settings: object) -> Runtime:
@@ -171,6 +197,13 @@ def init_error_system(**settings: object) -> Runtime:
 def current_runtime() -> Runtime:
     """Return the current application's runtime, else the process's default."""
     return cast("Runtime", environment.current())
+
+
+def stand_in() -> Runtime:
+    """Make a runtime from the defaults, for whoever needs one before any is installed."""
+    made = Runtime()
+    atexit.register(made.close)
+    return made
 
 
 def logging_reporter(runtime: Runtime) -> Reporter:
@@ -232,7 +265,10 @@ class _Loader:
             return None
         module_name, _, name = path.partition(":") if ":" in path else path.rpartition(".")
         try:
-            return cast("object", attrgetter(name)(importlib.import_module(module_name)))
+            found = cast("object", attrgetter(name)(importlib.import_module(module_name)))
         except (ImportError, AttributeError) as error:
             self.problems.append(Problem(place, f"cannot load {path!r}: {error}"))
             return None
+        if not callable(found):
+            self.problems.append(Problem(place, f"{path!r} cannot be called"))
+        return found

@@ -1,13 +1,14 @@
 """For tests of what uses the suite: a clock one sets, a runtime that keeps its events."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from holdfast.classify import Rule
 from holdfast.events import Event
 from holdfast.record import ErrorHandled, ErrorRecord
 from holdfast.runtime import Runtime
-from holdfast.settings import ReportingSettings, Settings
+from holdfast.settings import Settings
 
 
 class FakeClock:
@@ -72,5 +73,6 @@ class RecordingRuntime(Runtime):
 
     def __init__(self, settings: Settings | None = None, *, rules: Iterable[Rule] = ()) -> None:
         self.recorded = RecordingReporter()
-        chosen = settings or Settings(reporters=(), reporting=ReportingSettings(inline=True))
-        super().__init__(chosen, rules=rules, clock=FakeClock(), reporters=[self.recorded])
+        chosen = settings or Settings(reporters=())
+        inline = replace(chosen, reporting=replace(chosen.reporting, inline=True))
+        super().__init__(inline, rules=rules, clock=FakeClock(), reporters=[self.recorded])

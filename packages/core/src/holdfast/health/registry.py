@@ -5,6 +5,7 @@ Statuses are those of the health+json draft: `pass`, `warn` (degraded, still ser
 
 import threading
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -108,9 +109,18 @@ class HealthRegistry:
         """Take a check away; harmless when there is none."""
         self._checks.pop(name, None)
 
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """What is registered, oldest first."""
+        return tuple(self._checks.values())
+
+    def take_over(self, other: "HealthRegistry") -> None:
+        """Add the checks of another registry, but for names that are taken."""
+        self._checks = {**{check.name: check for check in other.checks}, **self._checks}
+
     def run_all_checks(self) -> dict[str, CheckResult]:
         """Run every check at once and return what each said, after at most the longest timeout."""
-        running = [_Running(check, self._clock) for check in tuple(self._checks.values())]
+        running = [_Running(check, self._clock) for check in self.checks]
         return {one.check.name: one.result() for one in running}
 
     def get_health_status(self) -> HealthReport:
@@ -132,7 +142,10 @@ class _Running:
         self._started = clock.monotonic()
         self._outcome: CheckResult | None = None
         self._thread = threading.Thread(
-            target=self._run, name=f"holdfast-health-{check.name}", daemon=True
+            target=copy_context().run,  # a check finds the application it was asked for
+            args=(self._run,),
+            name=f"holdfast-health-{check.name}",
+            daemon=True,
         )
         self._thread.start()
 
