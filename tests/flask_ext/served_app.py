@@ -196,7 +196,7 @@ def hooked() -> Blueprint:
         if request.args.get("fail") == "teardown":
             raise LookupError(SECRET)
 
-    hooks.add_url_rule("/view", "view", fine)
+    hooks.add_url_rule("/sync", "sync", fine)
     hooks.add_url_rule("/async", "async", as_async(fine))
     return hooks
 
@@ -209,7 +209,7 @@ def own_handler() -> Blueprint:
     def handle(error: TeapotError) -> ResponseReturnValue:
         return "my own words", int(request.args["status"])
 
-    own.add_url_rule("/view", "view", teapot)
+    own.add_url_rule("/sync", "sync", teapot)
     own.add_url_rule("/async", "async", as_async(teapot))
     return own
 
