@@ -1,0 +1,52 @@
+"""The app: makes the runtime, listens for exceptions, and answers where Django would."""
+
+from django.apps import AppConfig
+from django.conf import urls as default_handlers
+from django.core.signals import setting_changed
+from django.views import csrf
+
+from holdfast_django import current, signals
+
+
+class HoldfastConfig(AppConfig):
+    """Starts holdfast when the apps are ready; settings are read here and nowhere else."""
+
+    name = "holdfast_django"
+    verbose_name = "holdfast"
+
+    def ready(self) -> None:
+        """Make the runtime and attach it.
+
+        Raises:
+            SettingsError: With every mistake of `settings.HOLDFAST` at once.
+        """
+        from holdfast_django import checks  # noqa: F401, PLC0415  # registers itself
+        from holdfast_django.health import (  # noqa: PLC0415  # reads settings, which are ready now
+            register_databases,
+        )
+
+        runtime = current.rebuild()
+        register_databases(runtime.health, current.project_settings().health_databases)
+        signals.connect()
+        install_error_views()
+        setting_changed.connect(_on_setting, weak=False, dispatch_uid="holdfast_django")
+
+
+def install_error_views() -> None:
+    """Put our views where Django looks when the root urlconf defines none; the project's own win."""
+    from holdfast_django import views  # noqa: PLC0415  # reads settings, which are ready now
+
+    for name, view in (
+        ("handler400", views.bad_request),
+        ("handler403", views.permission_denied),
+        ("handler404", views.page_not_found),
+        ("handler500", views.server_error),
+    ):
+        setattr(default_handlers, name, view)
+    # The default of CSRF_FAILURE_VIEW is the name of this function.
+    setattr(csrf, "csrf_failure", views.csrf_failure)  # noqa: B010  # its declared type is closed
+
+
+def _on_setting(*, setting: str, **_: object) -> None:
+    if setting == "HOLDFAST":
+        current.rebuild()

@@ -1,0 +1,48 @@
+"""Capture: an exception and its request become a verdict, remembered on the request.
+
+Nothing here decides; the runtime does.
+"""
+
+from typing import Final
+
+from django.http import HttpRequest
+
+from holdfast.handler import Action, Verdict
+from holdfast.record import Origin
+from holdfast_django.current import BOUNDARY, project_runtime
+
+_VERDICT: Final = "_holdfast_verdict"
+_EXPLAINED: Final = "_holdfast_explained"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def capture(request: HttpRequest, error: BaseException) -> Verdict:
+    """Hand an exception to the runtime and remember what it decided; never raises."""
+    verdict = project_runtime().handle(error, origin_of(request))
+    if verdict.action is not Action.PROPAGATE:
+        setattr(request, _VERDICT, verdict)
+    return verdict
+
+
+def captured(request: HttpRequest) -> Verdict | None:
+    """Return what was decided about the latest error of a request, or None when there was none."""
+    verdict: Verdict | None = getattr(request, _VERDICT, None)
+    return verdict
+
+
+def explain(request: HttpRequest) -> None:
+    """Say that a failing status of this request's response is meant, and no error behind it."""
+    setattr(request, _EXPLAINED, True)
+
+
+def explained(request: HttpRequest) -> bool:
+    """Tell whether a failing status needs no further explanation."""
+    return getattr(request, _VERDICT, None) is not None or getattr(request, _EXPLAINED, False)
+
+
+def origin_of(request: HttpRequest) -> Origin:
+    """Return where a request's error became somebody's answer: the route, never the full address."""
+    match = request.resolver_match
+    method = request.method if request.method in _METHODS else "OTHER"
+    operation = f"{method} (no route)" if match is None else f"{method} /{match.route}"
+    return Origin(boundary=BOUNDARY, operation=operation, path=request.path)

@@ -1,0 +1,171 @@
+"""System checks: what would make errors escape, told before it happens."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final
+
+from asgiref.sync import iscoroutinefunction
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004  # Django's name
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils.module_loading import import_string
+
+MIDDLEWARE: Final = "holdfast_django.middleware.HoldfastMiddleware"
+HANDLER: Final = "holdfast_django.rest_framework.exception_handler"
+CSRF_VIEW: Final = "django.views.csrf.csrf_failure"
+OUR_CSRF_VIEW: Final = "holdfast_django.views.csrf_failure"
+MAX_ROUTES: Final = 10_000
+
+
+@register
+def check_middleware(**_: object) -> list[CheckMessage]:
+    """Tell when the middleware is missing (E001) or not the outermost one (W001)."""
+    paths = [*settings.MIDDLEWARE]
+    ours = [index for index, path in enumerate(paths) if _is_middleware(path)]
+    if not ours:
+        return [
+            Error(
+                "HoldfastMiddleware is not in MIDDLEWARE, so that errors of views are not answered.",
+                hint=f"Put {MIDDLEWARE!r} first in MIDDLEWARE.",
+                id="holdfast.E001",
+            )
+        ]
+    if ours[0] > 0:
+        return [
+            Warning(
+                f"HoldfastMiddleware comes after {paths[0]!r}, whose errors and responses it does not see.",
+                hint=f"Put {MIDDLEWARE!r} first in MIDDLEWARE.",
+                id="holdfast.W001",
+            )
+        ]
+    return []
+
+
+@register
+def check_error_views(**_: object) -> list[CheckMessage]:
+    """Tell of the project's own error views (W002) and CSRF view (W003), which win over ours."""
+    urlconf = get_resolver().urlconf_module
+    found: list[CheckMessage] = [
+        Warning(
+            f"The root urlconf defines handler{status}, so that errors with status {status} do not "
+            "have the body of the others.",
+            hint=f"Remove handler{status}, or silence this if it is meant.",
+            id="holdfast.W002",
+        )
+        for status in (400, 403, 404, 500)
+        if hasattr(urlconf, f"handler{status}")
+    ]
+    if settings.CSRF_FAILURE_VIEW not in {CSRF_VIEW, OUR_CSRF_VIEW}:
+        found.append(
+            Warning(
+                "CSRF_FAILURE_VIEW is a view of the project's own, whose answers do not have the "
+                "body of other errors.",
+                hint="Remove the setting, or silence this if it is meant.",
+                id="holdfast.W003",
+            )
+        )
+    return found
+
+
+@register
+def check_rest_framework(**_: object) -> list[CheckMessage]:
+    """Tell when Django REST framework (W004) or one of its views (W005) answers errors by itself."""
+    if not apps.is_installed("rest_framework"):
+        return []
+    if _handler_is_ours():
+        return [*_views_with_handlers()]
+    return [
+        Warning(
+            "Django REST framework answers errors by a handler of its own.",
+            hint=f"Set REST_FRAMEWORK['EXCEPTION_HANDLER'] to {HANDLER!r}.",
+            id="holdfast.W004",
+        ),
+        *_views_with_handlers(),
+    ]
+
+
+@register
+def check_async_views(**_: object) -> list[CheckMessage]:
+    """Tell of asynchronous views under ATOMIC_REQUESTS (W006): Django answers all their requests with 500."""
+    atomic = {alias for alias, db in settings.DATABASES.items() if db.get("ATOMIC_REQUESTS")}
+    if not atomic:
+        return []
+    return [
+        Warning(
+            f"The asynchronous view at {route!r} fails for every request under ATOMIC_REQUESTS.",
+            hint="Decorate it with django.db.transaction.non_atomic_requests.",
+            id="holdfast.W006",
+        )
+        for route, view in _routes()
+        if iscoroutinefunction(view)
+        and not atomic <= set(getattr(view, "_non_atomic_requests", ()))
+    ]
+
+
+@register
+def check_propagation(**_: object) -> list[CheckMessage]:
+    """Tell when errors are handed to the server instead of being answered (W007)."""
+    if not settings.DEBUG_PROPAGATE_EXCEPTIONS:
+        return []
+    return [
+        Warning(
+            "DEBUG_PROPAGATE_EXCEPTIONS is on: server errors are recorded, but not answered.",
+            hint="Switch it off.",
+            id="holdfast.W007",
+        )
+    ]
+
+
+def _is_middleware(path: str) -> bool:
+    if path == MIDDLEWARE:
+        return True
+    from holdfast_django.middleware import HoldfastMiddleware  # noqa: PLC0415  # needs ready settings
+
+    try:
+        found = import_string(path)
+    except ImportError:
+        return False
+    return isinstance(found, type) and issubclass(found, HoldfastMiddleware)
+
+
+def _handler_is_ours() -> bool:
+    chosen = getattr(settings, "REST_FRAMEWORK", {}).get("EXCEPTION_HANDLER")
+    return chosen == HANDLER or (
+        callable(chosen) and getattr(chosen, "__module__", "") == HANDLER.rpartition(".")[0]
+    )
+
+
+def _views_with_handlers() -> Iterator[CheckMessage]:
+    views = sys.modules.get("rest_framework.views")
+    api_view = getattr(views, "APIView", None)
+    if api_view is None:
+        return
+    for route, view in _routes():
+        cls = getattr(view, "cls", None) or getattr(view, "view_class", None)
+        if not (isinstance(cls, type) and issubclass(cls, api_view)):
+            continue
+        if getattr(cls, "get_exception_handler", None) is not api_view.get_exception_handler:
+            yield Warning(
+                f"{cls.__module__}.{cls.__qualname__} at {route!r} chooses an exception handler of "
+                "its own, whose answers may not have the body of other errors.",
+                hint="Let it return our handler, or silence this if it is meant.",
+                id="holdfast.W005",
+            )
+
+
+def _routes() -> Iterator[tuple[str, object]]:
+    """Yield route and view of the root urlconf, at most 10,000."""
+    yield from islice(_walk(get_resolver().url_patterns, ""), MAX_ROUTES)
+
+
+def _walk(
+    patterns: Iterable[URLPattern | URLResolver], prefix: str
+) -> Iterator[tuple[str, object]]:
+    for entry in patterns:
+        route = f"{prefix}{entry.pattern}"
+        if isinstance(entry, URLResolver):
+            yield from _walk(entry.url_patterns, route)
+        else:
+            yield route, entry.callback

@@ -1,0 +1,58 @@
+"""The one runtime of this Django project; this module's one variable is global state.
+
+Django has one set of settings per process, so it has one runtime, made when the apps are ready.
+"""
+
+from holdfast import environment
+from holdfast.context import current_context
+from holdfast.runtime import Runtime
+from holdfast_django.conf import DjangoSettings, load
+from holdfast_django.rules import rules_of
+
+BOUNDARY = "django.request"
+
+_made: list[Runtime] = []
+
+
+def project_runtime() -> Runtime:
+    """Return the project's runtime, made from `settings.HOLDFAST` when missing."""
+    return _made[0] if _made else rebuild()
+
+
+def project_settings() -> DjangoSettings:
+    """Return the settings of the project's runtime."""
+    settings = project_runtime().settings
+    return settings if isinstance(settings, DjangoSettings) else DjangoSettings()
+
+
+def rebuild() -> Runtime:
+    """Make the runtime from the present settings and put it in the place of the one before.
+
+    It becomes the process's default unless something else is: within a request the project's own is
+    found first, so another one (a script that called `init_error_system`, a test) may stay. Checks
+    that were registered for health are kept.
+
+    Raises:
+        SettingsError: With every mistake at once.
+    """
+    settings = load()
+    return replace(Runtime(settings, rules=rules_of(settings)))
+
+
+def replace(runtime: Runtime) -> Runtime:
+    """Put a runtime in the place of the project's, as a test does."""
+    environment.add_resolver(_of_this_request)
+    before = _made[0] if _made else None
+    _made[:] = [runtime]
+    if before is not None and before is not runtime:
+        before.uninstall()
+        before.close()
+        runtime.health = before.health
+    if environment.default() is None:
+        runtime.install()
+    return runtime
+
+
+def _of_this_request() -> Runtime | None:
+    work = current_context()
+    return _made[0] if _made and work is not None and work.boundary == BOUNDARY else None

@@ -1,0 +1,149 @@
+"""The outermost middleware: the context of a request, and the nets behind everything else.
+
+Errors below it never reach its `except`: Django turns them into responses, layer by layer.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias, cast
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import get_resolver, get_urlconf
+
+from holdfast.context import begin, current_context, end
+from holdfast.errors import AppError
+from holdfast.handler import Verdict
+from holdfast_django import views
+from holdfast_django.capture import capture, explained
+from holdfast_django.current import BOUNDARY, project_settings
+from holdfast_django.responses import respond
+from holdfast_django.rules import ANSWERED_BY_DJANGO
+from holdfast_django.signals import resend
+from holdfast_django.statuses import CLIENT_ERROR, SERVER_ERROR, error_of
+from holdfast_django.streaming import watch
+
+_MISSED: Final = frozenset({301, 404})
+"""How Django answers an address without its slash where the project has a 404 page of its own."""
+
+GetResponse: TypeAlias = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+
+
+class HoldfastMiddleware:
+    """Belongs at the top of `MIDDLEWARE`, under WSGI and ASGI alike.
+
+    Args:
+        get_response: The rest of the stack, synchronous or asynchronous.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self._asynchronous = iscoroutinefunction(get_response)
+        if self._asynchronous:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """Answer a request within a context of its own."""
+        if self._asynchronous:
+            return self._answer_async(request)
+        meta = request.META
+        token = begin(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_X_REQUEST_ID"), BOUNDARY)
+        try:
+            response = cast("HttpResponseBase", self.get_response(request))
+            if response.status_code in _MISSED:
+                response = views.health_without_slash(request) or response
+            return _finish(request, response)
+        except BaseException as error:
+            capture(request, error)
+            raise
+        finally:
+            end(token)
+
+    async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
+        meta = request.META
+        token = begin(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_X_REQUEST_ID"), BOUNDARY)
+        try:
+            response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
+            if response.status_code in _MISSED:
+                probed = await sync_to_async(views.health_without_slash)(request)
+                response = probed or response
+            return _finish(request, response)
+        except BaseException as error:
+            capture(request, error)
+            raise
+        finally:
+            end(token)
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponseBase | None:
+        """Answer what a view or a template raised, unless Django or the project has an answer of its own.
+
+        Called last of all middlewares, because this one is outermost; sees neither unknown routes
+        nor what middlewares raise, which come to the views.
+        """
+        if isinstance(exception, ANSWERED_BY_DJANGO):
+            return None
+        verdict = capture(request, exception)
+        if isinstance(verdict.value, HttpResponseBase):
+            return verdict.value
+        if verdict.answer is None or _left_to_django(exception, verdict):
+            return None
+        if verdict.answer.status >= SERVER_ERROR:
+            resend(request)
+        return respond(request, verdict.answer)
+
+
+def _left_to_django(exception: Exception, verdict: Verdict) -> bool:
+    """Tell whether Django goes on with the exception: to its technical page or the project's own view."""
+    refused = verdict.answer is not None and verdict.answer.status < SERVER_ERROR
+    ours = isinstance(exception, AppError)
+    if settings.DEBUG_PROPAGATE_EXCEPTIONS:
+        return not refused
+    if settings.DEBUG and not project_settings().in_debug:
+        return not (ours and refused)
+    if ours or refused:
+        return False
+    own = get_resolver(get_urlconf()).resolve_error_handler(SERVER_ERROR)
+    return own is not views.server_error
+
+
+def _finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    work = current_context()
+    if work is not None:
+        headers = response.headers
+        headers["X-Request-ID"] = work.trace_id
+        if traceparent := work.traceparent:
+            headers["traceparent"] = traceparent
+    if response.status_code >= CLIENT_ERROR and not explained(request):
+        _explain(request, response)
+    if response.streaming:
+        watch(request, cast("StreamingHttpResponse", response))
+    return response
+
+
+def _explain(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Record a failing response that came without an error, and give it a body when it has none."""
+    bodiless = isinstance(response, HttpResponse) and not response.content
+    if response.status_code < SERVER_ERROR and not bodiless:
+        return
+    verdict = capture(request, error_of(response.status_code))
+    if bodiless and verdict.answer is not None and isinstance(response, HttpResponse):
+        _fill(response, respond(request, verdict.answer))
+
+
+def _fill(response: HttpResponse, ours: HttpResponse) -> None:
+    """Give a response our body, and keep the headers it has."""
+    response.content = ours.content
+    kept = response.headers
+    for name, value in ours.headers.items():
+        if name in {"Content-Type", "Content-Length"} or name not in kept:
+            kept[name] = value
+    if "Content-Length" in kept and "Content-Length" not in ours.headers:
+        kept["Content-Length"] = str(len(ours.content))
+    if getattr(ours, "_has_been_logged", False):
+        response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001  # see `responses.silence`

@@ -1,0 +1,86 @@
+"""Rendering: an answer becomes Django's response, in the caller's format and language."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.template import TemplateDoesNotExist, loader
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import get_language_from_request, override
+
+from holdfast.envelope import Answer, Format, Rendered
+from holdfast.language import best_language
+from holdfast_django.capture import capture
+from holdfast_django.current import project_runtime, project_settings
+
+VARY = "Accept, Accept-Language"
+
+
+def respond(request: HttpRequest, answer: Answer) -> HttpResponse:
+    """Return the response for a request whose error was handled."""
+    language = language_of(request)
+    rendered = _render(request, answer, language)
+    body = rendered.body
+    if rendered.content_type == Format.HTML.value:
+        body = _project_page(request, answer, language) or body
+    response = HttpResponse(body, content_type=rendered.content_type, status=rendered.status)
+    headers = response.headers
+    for name, value in rendered.headers:
+        headers[name] = value
+    if "Vary" in headers:
+        patch_vary_headers(response, ("Accept", "Accept-Language"))
+    else:
+        headers["Vary"] = VARY
+    if request.method == "HEAD":
+        headers["Content-Length"] = str(len(body))
+        response.content = b""
+    return silence(response)
+
+
+def silence(response: HttpResponse) -> HttpResponse:
+    """Keep Django from logging a response whose error was reported.
+
+    Its line would be a second record of the same error and carry the exception's text and traceback
+    unredacted; the setting `FRAMEWORK_LOG` brings it back.
+    """
+    if not project_settings().framework_log:
+        response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001  # how django.utils.log marks its own
+    return response
+
+
+def language_of(request: HttpRequest) -> str:
+    """Return the language of an answer: what Django chose if we have it, else what the caller prefers."""
+    ours = project_runtime().settings.languages
+    accepted = request.META.get("HTTP_ACCEPT_LANGUAGE", "")
+    if settings.USE_I18N:
+        chosen = getattr(request, "LANGUAGE_CODE", "") or get_language_from_request(request)
+        if best_language(chosen, ("", *ours)):
+            return best_language(chosen, ours)
+    return best_language(accepted, ours)
+
+
+def _render(request: HttpRequest, answer: Answer, language: str) -> Rendered:
+    accept = request.META.get("HTTP_ACCEPT", "")
+    if isinstance(answer.classification.title, str):
+        return project_runtime().render(answer, accept=accept, language=language)
+    with override(language):  # a lazy title speaks the active language
+        return project_runtime().render(answer, accept=accept, language=language)
+
+
+def _project_page(request: HttpRequest, answer: Answer, language: str) -> bytes | None:
+    """Return the project's own page for a status, or None when it has none or it is broken."""
+    message, errors = answer.said(language)
+    shown = {
+        "status": answer.status,
+        "code": answer.code,
+        "message": message,
+        "errors": errors,
+        "trace_id": answer.record.trace_id,
+    }
+    try:
+        template = loader.get_template(f"{answer.status}.html")
+        context = {"request_path": request.path, "exception": message, "error": shown}
+        return template.render(context, request).encode()
+    except TemplateDoesNotExist:
+        return None
+    except Exception as failure:  # noqa: BLE001  # a broken error page must not take the answer away
+        capture(request, failure)
+        return None

@@ -1,0 +1,104 @@
+"""What the exceptions of Django, its databases and Django REST framework mean."""
+
+import importlib
+from collections.abc import Iterable, Iterator
+from typing import Final, cast
+
+from django.core import exceptions
+from django.db import utils as db
+from django.http import Http404, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+
+from holdfast.classify import Rule
+from holdfast.codes import Effect, ErrorCode
+from holdfast.errors import AppError, AuthorizationError, ResourceNotFoundError, ValidationError
+from holdfast_django.conf import DjangoSettings
+from holdfast_django.database import integrity_error, is_contended, is_lost, is_unreachable
+
+ANSWERED_BY_DJANGO: Final = (
+    Http404,
+    exceptions.PermissionDenied,
+    exceptions.BadRequest,
+    exceptions.SuspiciousOperation,
+    MultiPartParserError,
+)
+"""What Django answers by its handlers for 400, 403 and 404, and not by that for 500."""
+
+GENERAL_ERRORS: Final = "non_field_errors"
+"""Where errors of a whole form or model stand among the field errors; Django REST framework's name."""
+
+
+def rules_of(settings: DjangoSettings) -> Iterable[Rule]:
+    """Yield the rules for a project with these settings."""
+    yield from _refusals()
+    yield from _database_rules()
+    # By name: Django REST framework is imported by those who use it.
+    yield Rule(match="rest_framework.exceptions.APIException", translate=_rest_framework_error)
+    if settings.does_not_exist_is_not_found:
+        yield Rule(match=exceptions.ObjectDoesNotExist, code=ErrorCode.RESOURCE_NOT_FOUND)
+
+
+def _refusals() -> Iterator[Rule]:
+    yield Rule(match=exceptions.ValidationError, translate=_validation_error)
+    yield Rule(match=Http404, translate=_not_found)
+    yield Rule(match=exceptions.PermissionDenied, translate=_permission_denied)
+    yield Rule(match=exceptions.BadRequest, translate=_bad_request)
+    yield Rule(match=exceptions.RequestDataTooBig, code=ErrorCode.PAYLOAD_TOO_LARGE)
+    # What was suspicious is for the operators: its text quotes the request.
+    for refused in (exceptions.SuspiciousOperation, MultiPartParserError):
+        yield Rule(match=refused, code=ErrorCode.INVALID_REQUEST_DATA)
+    for gone in (UnreadablePostError, exceptions.RequestAborted):
+        yield Rule(match=gone, code=ErrorCode.CLIENT_CLOSED_REQUEST)
+
+
+def _database_rules() -> Iterator[Rule]:
+    for refused in (db.IntegrityError, db.OperationalError):  # MariaDB's checks are operational
+        yield Rule(match=refused, translate=integrity_error)
+    gone = ErrorCode.DB_CONNECTION_ERROR
+    for broken in (db.OperationalError, db.InterfaceError):
+        yield Rule(match=broken, code=gone, when=is_unreachable, effect=Effect.NOT_SENT)
+        yield Rule(match=broken, code=gone, when=is_lost, effect=Effect.IN_DOUBT)
+    yield Rule(
+        match=db.OperationalError, code=ErrorCode.DATABASE_ERROR, when=is_contended, transient=True
+    )
+    # Whatever else a database says is of a statement that should not have been sent.
+    yield Rule(match=db.Error, code=ErrorCode.DATABASE_ERROR, trusted=False)
+
+
+def _validation_error(error: BaseException) -> AppError | None:
+    if not isinstance(error, exceptions.ValidationError):
+        return None
+    if not hasattr(error, "error_dict"):
+        return ValidationError(errors=error.messages)
+    by_field = error.message_dict
+    general = by_field.pop(exceptions.NON_FIELD_ERRORS, [])
+    sentences = [
+        *general,
+        *(f"{field}: {text}" for field, said in by_field.items() for text in said),
+    ]
+    found = {**by_field, GENERAL_ERRORS: general} if general else by_field
+    return ValidationError(field_errors=found, errors=sentences)
+
+
+def _rest_framework_error(error: BaseException) -> AppError | None:
+    adapter = importlib.import_module("holdfast_django.rest_framework")
+    return cast("AppError | None", adapter.translate(error))
+
+
+def _not_found(error: BaseException) -> AppError:
+    return ResourceNotFoundError(_said(error))
+
+
+def _permission_denied(error: BaseException) -> AppError:
+    return AuthorizationError(_said(error))
+
+
+def _bad_request(error: BaseException) -> AppError:
+    return AppError(ErrorCode.INVALID_REQUEST_DATA, _said(error))
+
+
+def _said(error: BaseException) -> str:
+    """Return what the raiser said to the caller, if it is text."""
+    said = error.args[0] if error.args else ""
+    # Django's own lazy texts are translated when they become `str`; anything else is no sentence.
+    return said if isinstance(said, str) else ""

@@ -1,0 +1,91 @@
+"""Views that answer what Django itself refuses; installed as defaults for `handler400` to `handler500`."""
+
+import sys
+from typing import cast
+
+from asgiref.sync import async_to_sync, iscoroutinefunction
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import Resolver404
+from django.views import csrf
+
+from holdfast.errors import (
+    AuthorizationError,
+    InternalServerError,
+    ResourceNotFoundError,
+    UnexplainedResponseError,
+)
+from holdfast.handler import Verdict
+from holdfast_django import health
+from holdfast_django.capture import capture, captured
+from holdfast_django.current import project_settings
+from holdfast_django.responses import respond
+
+_django_csrf_failure = csrf.csrf_failure
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what Django refuses with 400, or with the status that its class deserves."""
+    return answer(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer `PermissionDenied`."""
+    return answer(request, exception)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer `Http404` and addresses that no route has."""
+    if isinstance(exception, Resolver404):
+        probed = health_without_slash(request)
+        if probed is not None:
+            return probed
+        # Its text is a list of every route that was tried: costly, and nothing for a record.
+        exception = ResourceNotFoundError()
+    return answer(request, exception)
+
+
+def health_without_slash(request: HttpRequest) -> HttpResponse | None:
+    """Answer a health address that lacks its slash, or return None for any other."""
+    view = health.without_slash(request)
+    if view is None:
+        return None
+    if iscoroutinefunction(view):
+        return cast("HttpResponse", async_to_sync(view)(request))
+    return cast("HttpResponse", view(request))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer any other exception, which `got_request_exception` has announced before."""
+    error = sys.exception()
+    verdict = captured(request)
+    if error is not None:
+        verdict = capture(request, error)
+    elif verdict is None:
+        verdict = capture(
+            request, UnexplainedResponseError("the view for server errors was called")
+        )
+    return _respond(request, verdict)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a request without a valid CSRF token."""
+    if settings.DEBUG and not project_settings().in_debug:
+        return _django_csrf_failure(request, reason=reason)
+    error = AuthorizationError("CSRF verification failed")
+    error.learned = {"reason": reason}  # may quote the Origin header: not for the caller
+    return answer(request, error)
+
+
+def answer(request: HttpRequest, error: BaseException) -> HttpResponse:
+    """Capture an exception and answer it."""
+    return _respond(request, capture(request, error))
+
+
+def _respond(request: HttpRequest, verdict: Verdict) -> HttpResponse:
+    if verdict.action is verdict.action.RECOVERED and isinstance(verdict.value, HttpResponse):
+        return verdict.value
+    if verdict.answer is None:  # control flow is never handed to a view
+        verdict = capture(request, InternalServerError())
+    assert verdict.answer is not None  # noqa: S101  # an error always has an answer
+    return respond(request, verdict.answer)
