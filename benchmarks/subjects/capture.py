@@ -1,0 +1,142 @@
+"""Catching an exception raised eleven frames below, and what it costs to record it."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Protocol
+
+import sentry_sdk
+from case import Case
+
+from holdfast import AppError, ErrorKind, Runtime
+from holdfast.context import begin, bind_request
+from holdfast.record import Origin
+from holdfast.settings import ReportingSettings, Settings
+from subjects import shop, sinks
+
+_REQUEST = {"881": 3}
+_ORIGIN = Origin(boundary="benchmark", operation="POST /orders", path="/orders")
+_FRAMES = 11
+_SHOP = Path(shop.__file__).read_text()
+
+
+def cases(flavour: str) -> dict[str, Case]:
+    """Return the cases of one way to record; each catches what `shop.order` raises."""
+    _check_depth()
+    return {
+        "bare": lambda: {"known": _catching(_nothing), "app error": _app_error_case(_nothing)},
+        "holdfast": _holdfast,
+        "logging": _logging,
+        "format_exc": lambda: {"known": _catching(lambda _: traceback.format_exc())},
+        "sentry": _sentry,
+    }[flavour]()
+
+
+def _holdfast() -> dict[str, Case]:
+    begin(boundary="benchmark")
+    silent = _handling(Settings(reporters=()))
+    logged = _handling(
+        Settings(reporters=("logging",), reporting=ReportingSettings(inline=True)),
+    )
+    sinks.json_log("holdfast")
+    fresh = _FreshShop()
+    bind_request(user="u-1842", tenant="north", cart=881)
+    return {
+        "known": _catching(silent),
+        "new": Case(_catching(silent, fresh).call, fresh.replace),
+        "logged": _catching(logged),
+        "app error": _app_error_case(silent),
+    }
+
+
+def _handling(settings: Settings) -> Callable[[Exception], object]:
+    runtime = Runtime(settings)
+    return lambda error: runtime.handle(error, _ORIGIN)
+
+
+def _logging() -> dict[str, Case]:
+    sinks.text_log("benchmark")
+    logger = logging.getLogger("benchmark")
+    return {"known": _catching(lambda _: logger.exception("order failed"))}  # noqa: LOG004  # called while handling
+
+
+def _sentry() -> dict[str, Case]:
+    sinks.start_sentry()
+    return {"known": _catching(sentry_sdk.capture_exception)}
+
+
+def _nothing(_: Exception) -> None:
+    pass
+
+
+class _Shop(Protocol):
+    @property
+    def order(self) -> Callable[[dict[str, int]], object]: ...
+
+
+def _catching(record: Callable[[Exception], object], raising: _Shop = shop) -> Case:
+    def call() -> None:
+        try:
+            raising.order(_REQUEST)
+        except Exception as error:
+            record(error)
+
+    return Case(call)
+
+
+class _FreshShop:
+    """A shop compiled anew for each call under another name: an error that nobody has seen."""
+
+    def __init__(self) -> None:
+        self._made = 0
+        self.replace()
+
+    def replace(self) -> None:
+        """Compile another one, and let the interpreter specialise it without recording anything."""
+        self._made += 1
+        names: dict[str, object] = {"__name__": f"shop{self._made}"}
+        exec(compile(_SHOP, f"/srv/app/shop{self._made}.py", "exec"), names)  # noqa: S102  # our own text
+        self.order: Callable[[dict[str, int]], object] = names["order"]  # type: ignore[assignment]  # as in shop
+        bare = _catching(_nothing, self).call
+        for _ in range(10):
+            bare()
+
+
+class OutOfStock(AppError):
+    """An order line cannot be met from stock."""
+
+    code = "ORDER_OUT_OF_STOCK"
+    kind = ErrorKind.CONFLICT
+    title = "Out of stock"
+
+
+class _Refusing:
+    """A shop that refuses on purpose, with an error of its own."""
+
+    @staticmethod
+    def order(request: dict[str, int]) -> None:
+        """Raise one frame below."""
+        raise OutOfStock("2 left of SKU 881", details={"left": 2, "asked": request})
+
+
+def _app_error_case(record: Callable[[Exception], object]) -> Case:
+    return _catching(record, _Refusing())
+
+
+def _check_depth() -> None:
+    try:
+        shop.order(_REQUEST)
+    except ValueError:
+        depth = sum(1 for _ in _frames())
+        assert depth == _FRAMES, f"the shop raises {depth} frames deep"
+
+
+def _frames() -> Iterable[object]:
+    """Yield the frames below the one that caught."""
+    error = sys.exception()
+    entry = error.__traceback__ if error is not None else None
+    while entry is not None and entry.tb_next is not None:
+        entry = entry.tb_next
+        yield entry
