@@ -2,10 +2,12 @@
 
 from django.apps import AppConfig
 from django.conf import urls as default_handlers
+from django.core.checks import register
 from django.core.signals import setting_changed
 from django.views import csrf
 
-from holdfast_django import current, signals
+from holdfast_django import current, health, signals, views
+from holdfast_django.checks import CHECKS
 
 
 class HoldfastConfig(AppConfig):
@@ -20,13 +22,10 @@ class HoldfastConfig(AppConfig):
         Raises:
             SettingsError: With every mistake of `settings.HOLDFAST` at once.
         """
-        from holdfast_django import checks  # noqa: F401, PLC0415  # registers itself
-        from holdfast_django.health import (  # noqa: PLC0415  # reads settings, which are ready now
-            register_databases,
-        )
-
         runtime = current.rebuild()
-        register_databases(runtime.health, current.project_settings().health_databases)
+        health.register_databases(runtime.health, current.project_settings().health_databases)
+        for check in CHECKS:
+            register(check)
         signals.connect()
         install_error_views()
         setting_changed.connect(_on_setting, weak=False, dispatch_uid="holdfast_django")
@@ -34,8 +33,6 @@ class HoldfastConfig(AppConfig):
 
 def install_error_views() -> None:
     """Put our views where Django looks when the root urlconf defines none; the project's own win."""
-    from holdfast_django import views  # noqa: PLC0415  # reads settings, which are ready now
-
     for name, view in (
         ("handler400", views.bad_request),
         ("handler403", views.permission_denied),

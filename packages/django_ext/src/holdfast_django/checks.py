@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
 
-from asgiref.sync import iscoroutinefunction
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004  # Django's name
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  # Django's name
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.module_loading import import_string
+
+from holdfast_django.asynchrony import is_async
 
 MIDDLEWARE: Final = "holdfast_django.middleware.HoldfastMiddleware"
 HANDLER: Final = "holdfast_django.rest_framework.exception_handler"
@@ -19,7 +20,6 @@ OUR_CSRF_VIEW: Final = "holdfast_django.views.csrf_failure"
 MAX_ROUTES: Final = 10_000
 
 
-@register
 def check_middleware(**_: object) -> list[CheckMessage]:
     """Tell when the middleware is missing (E001) or not the outermost one (W001)."""
     paths = [*settings.MIDDLEWARE]
@@ -43,7 +43,6 @@ def check_middleware(**_: object) -> list[CheckMessage]:
     return []
 
 
-@register
 def check_error_views(**_: object) -> list[CheckMessage]:
     """Tell of the project's own error views (W002) and CSRF view (W003), which win over ours."""
     urlconf = get_resolver().urlconf_module
@@ -69,7 +68,6 @@ def check_error_views(**_: object) -> list[CheckMessage]:
     return found
 
 
-@register
 def check_rest_framework(**_: object) -> list[CheckMessage]:
     """Tell when Django REST framework (W004) or one of its views (W005) answers errors by itself."""
     if not apps.is_installed("rest_framework"):
@@ -86,7 +84,6 @@ def check_rest_framework(**_: object) -> list[CheckMessage]:
     ]
 
 
-@register
 def check_async_views(**_: object) -> list[CheckMessage]:
     """Tell of asynchronous views under ATOMIC_REQUESTS (W006): Django answers all their requests with 500."""
     atomic = {alias for alias, db in settings.DATABASES.items() if db.get("ATOMIC_REQUESTS")}
@@ -99,12 +96,10 @@ def check_async_views(**_: object) -> list[CheckMessage]:
             id="holdfast.W006",
         )
         for route, view in _routes()
-        if iscoroutinefunction(view)
-        and not atomic <= set(getattr(view, "_non_atomic_requests", ()))
+        if is_async(view) and not atomic <= set(getattr(view, "_non_atomic_requests", ()))
     ]
 
 
-@register
 def check_propagation(**_: object) -> list[CheckMessage]:
     """Tell when errors are handed to the server instead of being answered (W007)."""
     if not settings.DEBUG_PROPAGATE_EXCEPTIONS:
@@ -116,6 +111,16 @@ def check_propagation(**_: object) -> list[CheckMessage]:
             id="holdfast.W007",
         )
     ]
+
+
+CHECKS: Final = (
+    check_middleware,
+    check_error_views,
+    check_rest_framework,
+    check_async_views,
+    check_propagation,
+)
+"""All of them; registered when the app is ready."""
 
 
 def _is_middleware(path: str) -> bool:

@@ -6,11 +6,10 @@ The registry runs the checks with its own timeouts; django-health-check renders 
 import asyncio
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final, TypeAlias, cast
 
 from django.apps import apps
@@ -45,6 +44,7 @@ _FORMATS: Final = {
 _WEIGHT: Final = re.compile(r"[01](\.\d{0,3})?")
 _MAX_ACCEPT: Final = 500
 
+_Renderer: TypeAlias = Callable[..., HttpResponse]
 View: TypeAlias = Callable[..., HttpResponseBase]
 
 
@@ -115,7 +115,7 @@ class HealthView(HealthCheckView):  # type: ignore[misc]  # ships no annotations
         self.results = list(found)
         return silence(self._render(request))
 
-    def get_checks(self) -> Iterator[HealthCheck]:
+    def get_checks(self) -> Generator[HealthCheck, None, None]:
         """Yield the registered checks, with what they said when they have run."""
         report: HealthReport | None = getattr(self, "report", None)
         if report is not None:
@@ -136,15 +136,10 @@ class HealthView(HealthCheckView):  # type: ignore[misc]  # ships no annotations
         if asked == "html" and apps.is_installed("health_check"):  # which has the template
             page: HttpResponse = self.render_to_response(self.get_context_data(), status=status)
             return page
-        renderers: dict[str, Callable[[], HttpResponse]] = {
-            "json": partial(self.render_to_response_json, status),
-            "text": partial(self.render_to_response_text, status),
-            "openmetrics": self.render_to_response_openmetrics,
-            "atom": self.render_to_response_atom,
-            "rss": self.render_to_response_rss,
-        }
-        if asked in renderers:
-            return renderers[asked]()
+        if asked in {"json", "text"}:
+            return cast("_Renderer", getattr(self, f"render_to_response_{asked}"))(status)
+        if asked in {"atom", "rss", "openmetrics"}:  # whose readers expect 200
+            return cast("_Renderer", getattr(self, f"render_to_response_{asked}"))()
         return JsonResponse(self.report.as_json(), status=status, content_type=CONTENT_TYPE)
 
 

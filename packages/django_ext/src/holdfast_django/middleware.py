@@ -6,7 +6,7 @@ Errors below it never reach its `except`: Django turns them into responses, laye
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias, cast
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import markcoroutinefunction, sync_to_async
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -16,6 +16,7 @@ from holdfast.context import begin, current_context, end
 from holdfast.errors import AppError
 from holdfast.handler import Verdict
 from holdfast_django import views
+from holdfast_django.asynchrony import is_async
 from holdfast_django.capture import capture, explained
 from holdfast_django.current import BOUNDARY, project_settings
 from holdfast_django.responses import respond
@@ -42,7 +43,7 @@ class HoldfastMiddleware:
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
-        self._asynchronous = iscoroutinefunction(get_response)
+        self._asynchronous = is_async(get_response)
         if self._asynchronous:
             markcoroutinefunction(self)
 

@@ -1,9 +1,10 @@
 """Views that answer what Django itself refuses; installed as defaults for `handler400` to `handler500`."""
 
 import sys
-from typing import cast
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias, cast
 
-from asgiref.sync import async_to_sync, iscoroutinefunction
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404
@@ -17,9 +18,12 @@ from holdfast.errors import (
 )
 from holdfast.handler import Verdict
 from holdfast_django import health
+from holdfast_django.asynchrony import is_async
 from holdfast_django.capture import capture, captured
 from holdfast_django.current import project_settings
 from holdfast_django.responses import respond
+
+_AsyncView: TypeAlias = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 _django_csrf_failure = csrf.csrf_failure
 
@@ -50,8 +54,8 @@ def health_without_slash(request: HttpRequest) -> HttpResponse | None:
     view = health.without_slash(request)
     if view is None:
         return None
-    if iscoroutinefunction(view):
-        return cast("HttpResponse", async_to_sync(view)(request))
+    if is_async(view):
+        return async_to_sync(cast("_AsyncView", view))(request)
     return cast("HttpResponse", view(request))
 
 

@@ -1,0 +1,75 @@
+"""A Django project for these tests alone; other folders of tests run without Django."""
+
+import os
+from collections.abc import Iterator
+
+import django
+import pytest
+from django.test.utils import setup_test_environment, teardown_test_environment
+
+from holdfast import environment
+from holdfast.reporting.dispatcher import Reporter
+from holdfast.runtime import Runtime
+from holdfast.settings import ReportingSettings
+from holdfast.testing import FakeClock, RecordingReporter
+from holdfast_django import current
+from holdfast_django.conf import DjangoSettings
+from holdfast_django.rules import rules_of
+from tests.django_ext.servers import Server, serve
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.django_ext.project.settings")
+django.setup()
+current.project_runtime().uninstall()  # other folders of tests start without a runtime
+
+
+@pytest.fixture(scope="session", autouse=True)
+def django_test_environment() -> Iterator[None]:
+    """Prepare Django as its own test runner does."""
+    setup_test_environment()
+    yield
+    teardown_test_environment()
+
+
+class RecordingProject:
+    """Makes runtimes for the project that keep what they deliver."""
+
+    def __init__(self) -> None:
+        self.recorded = RecordingReporter()
+
+    def configure(self, *reporters: Reporter, inline: bool = True, **settings: object) -> Runtime:
+        """Give the project a runtime with these settings and, beside the recording one, reporters."""
+        chosen = DjangoSettings(
+            reporters=(),
+            reporting=ReportingSettings(inline=inline),
+            **settings,  # type: ignore[arg-type]  # validated by the class
+        )
+        runtime = Runtime(
+            chosen,
+            rules=rules_of(chosen),
+            clock=FakeClock(),
+            reporters=[self.recorded, *reporters],
+        )
+        return current.replace(runtime)
+
+
+@pytest.fixture(autouse=True)
+def project() -> Iterator[RecordingProject]:
+    """Give each test a project with a fresh runtime, and leave nothing behind."""
+    made = RecordingProject()
+    before = current.project_runtime()
+    made.configure()
+    yield made
+    current.project_runtime().uninstall()
+    current.replace(before)
+    environment.set_default(None)
+
+
+@pytest.fixture(scope="session", params=["wsgi", "asgi"])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """Serve the project with gunicorn and with uvicorn."""
+    pytest.importorskip({"wsgi": "gunicorn", "asgi": "uvicorn"}[request.param])
+    folder = tmp_path_factory.mktemp(request.param)
+    with serve(request.param, folder) as running:
+        yield running
