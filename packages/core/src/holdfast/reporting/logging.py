@@ -1,20 +1,24 @@
 """Errors as log records: one line each, with the facts of the record as extra fields.
 
-The formatter is the project's, or `holdfast.integrations.jsonlogger` when a setting asks for JSON.
+The formatter is the project's, or `holdfast.integrations.jsonlogger` when a setting asks for one.
 """
 
 import logging
+import sys
+from collections.abc import Mapping
 
-from holdfast.events import Event, Scalar
+from holdfast.context import current_trace_id
+from holdfast.events import Event
 from holdfast.record import ErrorHandled
 
 
 class LoggingReporter:
-    """Writes every event to a logger.
+    """Writes every event to a logger, which is best left to it alone.
 
     Args:
         logger: Name of the logger.
-        traceback: Add the traceback of errors that nobody raised on purpose.
+        traceback: Add the traceback of errors of severity ERROR and above. It stands where every
+            formatter looks for one (`LogRecord.exc_text`), and shows no values of variables.
     """
 
     name = "logging"
@@ -22,37 +26,72 @@ class LoggingReporter:
     def __init__(self, *, logger: str = "holdfast", traceback: bool = True) -> None:
         self._logger = logging.getLogger(logger)
         self._traceback = traceback
+        self._kept_apart = False
 
     def report(self, event: Event) -> None:
         """Write one line, at the event's severity."""
         if not self._logger.isEnabledFor(event.severity):
             return
+        if not self._kept_apart:
+            self._kept_apart = _keep_apart(self._logger.name)
         if isinstance(event, ErrorHandled):
-            self._write(event, _error_message(event), self._facts_of_error(event))
+            self._write(event, _error_message(event), event.record.as_json())
         else:
-            self._write(event, event.name, dict(event.attributes))
+            self._write(event, event.name, event.attributes)
 
-    def _facts_of_error(self, event: ErrorHandled) -> dict[str, object]:
-        facts: dict[str, object] = dict(event.record.as_json())
-        if self._traceback and event.severity >= logging.ERROR:
-            facts["traceback"] = event.record.traceback()
-        return facts
-
-    def _write(self, event: Event, message: str, facts: dict[str, object] | dict[str, Scalar]) -> None:
+    def _write(self, event: Event, message: str, facts: Mapping[str, object]) -> None:
         # Made and handled here, because `Logger.log` would take a message for a format and the
         # time of delivery for the time of the event.
         record = self._logger.makeRecord(
-            self._logger.name, event.severity, "(holdfast)", 0, message, (), None, extra=_safe(facts)
+            self._logger.name,
+            event.severity,
+            "(holdfast)",
+            0,
+            _one_line(message),
+            (),
+            None,
+            extra=_safe(facts),
         )
         record.created = event.time.timestamp()
         record.msecs = (record.created % 1) * 1000
+        if self._traceback and isinstance(event, ErrorHandled) and event.severity >= logging.ERROR:
+            record.exc_text = event.record.traceback().rstrip("\n")
         self._logger.handle(record)
 
 
-_RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+class TraceContextFilter(logging.Filter):
+    """Gives the application's own log records the `trace_id` of the current piece of work.
+
+    For handlers, so that it sees the records of every logger below:
+
+        LOGGING = {
+            "version": 1,
+            "filters": {"trace": {"()": "holdfast.reporting.logging.TraceContextFilter"}},
+            "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["trace"]}},
+            "root": {"handlers": ["console"]},
+        }
+
+    Example:
+        >>> from holdfast.context import work
+        >>> record = logging.makeLogRecord({"msg": "stock is low"})
+        >>> with work("job-42"):
+        ...     TraceContextFilter().filter(record)
+        True
+        >>> record.__dict__["trace_id"]
+        'job-42'
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Add the id, unless the record has one, and let the record pass."""
+        if "trace_id" not in record.__dict__:
+            record.trace_id = current_trace_id()
+        return True
 
 
-def _safe(facts: dict[str, object] | dict[str, Scalar]) -> dict[str, object]:
+_RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+def _safe(facts: Mapping[str, object]) -> dict[str, object]:
     """Rename what `logging` keeps for itself, which would otherwise raise."""
     return {f"{name}_" if name in _RESERVED else name: value for name, value in facts.items()}
 
@@ -61,3 +100,25 @@ def _error_message(event: ErrorHandled) -> str:
     record = event.record
     where = record.origin.operation or record.origin.boundary
     return f"{record.classification.code} at {where}: {record.message or record.type}"
+
+
+def _one_line(text: str) -> str:
+    """Escape line breaks and control characters, with which a caller could write lines of their own."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _keep_apart(logger: str) -> bool:
+    """Tell Sentry, when the project uses it, that the logger's lines are no errors of their own.
+
+    Without that every line at ERROR becomes an event beside the one of the error itself. Asked for
+    at each line until it is there, because a project may set Sentry up after us; and found among
+    what is loaded, because whoever does not use it must not need it.
+    """
+    sentry = sys.modules.get("sentry_sdk.integrations.logging")
+    ignore_logger = getattr(sentry, "ignore_logger", None)
+    if ignore_logger is None:
+        return False
+    ignore_logger(logger)
+    return True

@@ -1,0 +1,318 @@
+"""Errors as Sentry events, once each. Extra: `pip install "holdfast[sentry]"`.
+
+The project initialises Sentry itself, before or after us; release, environment, sampling and
+`before_send` stay its own. While a reporter is open, Sentry's integrations still trace, but an
+error that our handler has seen, or is about to see, is told by us alone. The reporters that are
+open are global, because Sentry's event processors are.
+"""
+
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Protocol, TypeAlias, cast
+
+from holdfast import environment
+from holdfast.codes import Fault, Severity
+from holdfast.context import current_context, current_trace_id
+from holdfast.events import Event
+from holdfast.handler import ErrorHandler
+from holdfast.integrations.sentry_event import (
+    Json,
+    Source,
+    cleanse,
+    error_event,
+    no_source,
+    plain_event,
+    source_line,
+    tags,
+)
+from holdfast.integrations.sentry_once import Told, error_of, is_from_framework
+from holdfast.record import ErrorHandled, ErrorRecord, fingerprint, frames_of, type_name
+from holdfast.redact import Redactor
+
+try:
+    import sentry_sdk
+    from sentry_sdk.client import BaseClient
+    from sentry_sdk.integrations.logging import ignore_logger
+    from sentry_sdk.scope import add_global_event_processor
+    from sentry_sdk.types import Event as SentryEvent
+    from sentry_sdk.types import Hint
+except ImportError as error:
+    raise ImportError(
+        'the reporter "sentry" needs sentry-sdk: pip install "holdfast[sentry]"'
+    ) from error
+
+EventProcessor: TypeAlias = Callable[[SentryEvent, Hint], SentryEvent | None]
+
+HINT = "holdfast_record"
+"""Key of the record in the hint of our events, for the project's `before_send`."""
+_ADOPTED = "holdfast_adopted"
+
+
+class SentryInactiveError(RuntimeError):
+    """An event has nowhere to go, because the project did not call `sentry_sdk.init`."""
+
+
+class _LoggingSettings(Protocol):
+    @property
+    def logger(self) -> str: ...
+
+
+class _Settings(Protocol):
+    @property
+    def service(self) -> str: ...
+    @property
+    def logging(self) -> _LoggingSettings: ...
+
+
+class Host(Protocol):
+    """What the reporter needs of the runtime that owns it."""
+
+    @property
+    def settings(self) -> _Settings:
+        """Names the service and the logger of our own lines."""
+        ...
+
+    @property
+    def redactor(self) -> Redactor:
+        """Cleans what others tell Sentry."""
+        ...
+
+    @property
+    def handler(self) -> ErrorHandler:
+        """Knows which exceptions it has seen; there once the runtime is made."""
+        ...
+
+
+def reporter(runtime: Host) -> "SentryReporter":
+    """Make the reporter that settings call `sentry`."""
+    return SentryReporter(runtime)
+
+
+class SentryReporter:
+    """Sends errors to Sentry: never a caller's, and each once, whoever else saw it.
+
+    Args:
+        host: The runtime.
+        least: The least severity that becomes an event.
+        flush_timeout: Seconds that `close` waits for Sentry's transport.
+    """
+
+    name = "sentry"
+
+    def __init__(
+        self, host: Host, *, least: Severity = Severity.ERROR, flush_timeout: float = 1.0
+    ) -> None:
+        self._host = host
+        self._least = least
+        self._flush_timeout = flush_timeout
+        self._told = Told()
+        self._lock = threading.Lock()
+        self._counts = {"escaped": 0, "lost": 0, "repeated": 0}
+        self._watched: weakref.ref[object] | None = None
+        self._clean_line = lru_cache(maxsize=4096)(self._read_line)
+        ignore_logger(host.settings.logging.logger)
+        _gate.open_for(self)
+
+    def report(self, event: Event) -> None:
+        """Send one event.
+
+        Raises:
+            SentryInactiveError: When the project has not initialised Sentry.
+        """
+        if event.severity < self._least:
+            return
+        client = sentry_sdk.get_client()
+        if not client.is_active():
+            raise SentryInactiveError("sentry_sdk.init() was not called in this process")
+        self._watch(client)
+        service = self._host.settings.service
+        if not isinstance(event, ErrorHandled):
+            self._send(client, plain_event(event, service), {})
+        elif self._wanted(client, event.record):
+            made = error_event(event.record, service, self._source(client))
+            self._send(client, made, {HINT: event.record})
+
+    def counts(self) -> Mapping[str, int]:
+        """Return totals by outcome.
+
+        `escaped`: errors that reached Sentry without our handler. `lost`: what Sentry's transport
+        gave up. `repeated`: errors that we did not send, because Sentry had them already.
+        """
+        with self._lock:
+            return dict(self._counts)
+
+    def close(self) -> None:
+        """Flush Sentry's transport, and leave Sentry as it is without us."""
+        _gate.close_for(self)
+        sentry_sdk.flush(self._flush_timeout)
+
+    def saw(self, error: BaseException) -> bool:
+        """Tell whether our handler has handled an exception, or one behind it."""
+        handler: ErrorHandler | None = getattr(self._host, "handler", None)
+        return handler is not None and handler.saw(error)
+
+    def serves(self, runtime: object) -> bool:
+        """Tell whether the reporter belongs to a runtime."""
+        return self._host is runtime
+
+    def adopt(self, event: Json, error: BaseException | None) -> None:
+        """Take note of an event that Sentry got from somebody else, and give it our tags."""
+        if error is None and event.get("level") not in {"error", "fatal"}:
+            return
+        self.count("escaped")
+        if error is None:
+            return
+        self._told.remember(current_trace_id(), error)
+        said = self._host.handler.classifier.classify(error)
+        ours = {**tags(said.code, str(said.kind), str(said.fault)), "trace_id": current_trace_id()}
+        event["tags"] = {**ours, **cast("Json", event.get("tags") or {})}
+        event.setdefault(
+            "fingerprint", [fingerprint(said.code, error, frames_of(error.__traceback__))]
+        )
+
+    def cleansed(self, event: Json) -> Json:
+        """Return an event of somebody else's without secrets."""
+        return cleanse(event, self._host.redactor)
+
+    def count(self, outcome: str) -> None:
+        """Add one to an outcome."""
+        with self._lock:
+            self._counts[outcome] += 1
+
+    def _wanted(self, client: BaseClient, record: ErrorRecord) -> bool:
+        if record.classification.fault is Fault.CALLER or _ignored(client, record):
+            return False
+        if self._told.knows(record):
+            self.count("repeated")
+            return False
+        return True
+
+    def _send(self, client: BaseClient, event: Json, hint: Hint) -> None:
+        # Not through the scope of this thread: it is a copy of whichever request's started the
+        # thread, with that request's query string, headers and breadcrumbs.
+        scope = sentry_sdk.get_global_scope().fork()
+        client.capture_event(cast("SentryEvent", event), hint, scope=scope)
+
+    def _source(self, client: BaseClient) -> Source:
+        return self._clean_line if client.options.get("include_source_context", True) else no_source
+
+    def _read_line(self, filename: str, line: int) -> str:
+        text = source_line(filename, line)
+        return self._host.redactor.text(text) if text.strip() else text
+
+    def _watch(self, client: BaseClient) -> None:
+        """Count what the client's transport gives up: the network is away, its queue is full."""
+        transport: object = getattr(client, "transport", None)
+        before = getattr(transport, "on_dropped_event", None)
+        if before is None or (self._watched is not None and self._watched() is transport):
+            return
+        this = weakref.ref(self)
+
+        def on_dropped_event(reason: str) -> None:
+            reporter = this()
+            if reporter is not None:
+                reporter.count("lost")
+            before(reason)
+
+        setattr(transport, "on_dropped_event", on_dropped_event)  # noqa: B010  # a hook of its class
+        self._watched = weakref.ref(transport)
+
+
+def _ignored(client: BaseClient, record: ErrorRecord) -> bool:
+    """Tell whether the project's `ignore_errors` names the class, as Sentry itself would have it."""
+    known = {record.type, record.type.rpartition(".")[2]}
+    return any(
+        (ignored if isinstance(ignored, str) else type_name(ignored)) in known
+        for ignored in cast("list[type | str]", client.options.get("ignore_errors") or ())
+    )
+
+
+class _Gate:
+    """Stands before every event of this process; open reporters decide what comes through."""
+
+    def __init__(self) -> None:
+        self._open: tuple[weakref.ref[SentryReporter], ...] = ()
+        self._lock = threading.Lock()
+        self._installed = False
+
+    def open_for(self, reporter: SentryReporter) -> None:
+        with self._lock:
+            self._open = (*self._alive(), weakref.ref(reporter))
+            if not self._installed:
+                add_global_event_processor(self.pass_on)
+                self._installed = True
+
+    def close_for(self, reporter: SentryReporter) -> None:
+        with self._lock:
+            self._open = tuple(ref for ref in self._alive() if ref() is not reporter)
+
+    def pass_on(self, event: SentryEvent, hint: Hint) -> SentryEvent | None:
+        """Return the event to let it through, None to drop it. Sentry calls this, on any thread."""
+        reporters = tuple(self._reporters())
+        if not reporters or event.get("type") or HINT in hint:
+            return event
+        error = error_of(hint)
+        if error is not None and any(reporter.saw(error) for reporter in reporters):
+            return None
+        here = _of_current_runtime(reporters)
+        if here is None:
+            return event
+        if is_from_framework(cast("Json", event)) and _is_covered():
+            return None
+        here.adopt(cast("Json", event), error)
+        hint[_ADOPTED] = here
+        _cleanse_last(sentry_sdk.get_client())
+        return event
+
+    def _alive(self) -> Iterator[weakref.ref[SentryReporter]]:
+        return (ref for ref in self._open if ref() is not None)
+
+    def _reporters(self) -> Iterator[SentryReporter]:
+        for ref in self._open:
+            reporter = ref()
+            if reporter is not None:
+                yield reporter
+
+
+_gate = _Gate()
+
+
+def _of_current_runtime(reporters: tuple[SentryReporter, ...]) -> SentryReporter | None:
+    """Return the current runtime's reporter; without a runtime the only one there is."""
+    runtime = environment.found()
+    if runtime is None:
+        return reporters[0] if len(reporters) == 1 else None
+    return next((reporter for reporter in reporters if reporter.serves(runtime)), None)
+
+
+def _is_covered() -> bool:
+    """Tell whether an adapter's boundary is around the current work: it will report by itself."""
+    work = current_context()
+    return work is not None and work.boundary.endswith(".request")
+
+
+class _CleanseLast:
+    """The project's own `before_send`, and after it the redaction of what we adopted.
+
+    Here rather than in an event processor, because integrations add the request after ours.
+    """
+
+    def __init__(self, previous: EventProcessor | None) -> None:
+        self._previous = previous
+
+    def __call__(self, event: SentryEvent, hint: Hint) -> SentryEvent | None:
+        made: SentryEvent | None = (
+            self._previous(event, hint) if callable(self._previous) else event
+        )
+        adopter = hint.get(_ADOPTED)
+        if made is None or not isinstance(adopter, SentryReporter):
+            return made
+        return cast("SentryEvent", adopter.cleansed(cast("Json", made)))
+
+
+def _cleanse_last(client: BaseClient) -> None:
+    before = client.options.get("before_send")
+    if not isinstance(before, _CleanseLast):
+        client.options["before_send"] = _CleanseLast(cast("EventProcessor | None", before))
