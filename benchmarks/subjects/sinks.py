@@ -6,7 +6,6 @@ import threading
 from typing import TextIO
 
 import sentry_sdk
-from pythonjsonlogger.json import JsonFormatter
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
@@ -47,10 +46,15 @@ def start_sentry() -> None:
 
 
 def json_log(logger: str) -> None:
-    """Let a logger write a line of JSON with every fact it is given."""
+    """Let a logger write lines of JSON as `LOGGING.FORMAT` has it, but for where they go."""
+    # Loaded here, because peers must not pay for it.
+    from holdfast.integrations.jsonlogger import TraceContextFilter, json_formatter  # noqa: PLC0415
+
     handler = logging.StreamHandler(nowhere())
-    handler.setFormatter(JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(json_formatter())
+    handler.addFilter(TraceContextFilter())
     _only(logger, handler)
+    logging.getLogger(logger).setLevel("INFO")
 
 
 REPORTERS = {
