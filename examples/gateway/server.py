@@ -1,14 +1,14 @@
 """A payment gateway that behaves as the request says: `ok`, `slow`, `error` or `down`.
 
-    python -m examples.gateway.server 9000
+    python -m examples.gateway.server --port 9000
 
 The card 4000 0000 0000 0002 is declined, all others are charged.
 """
 
+import argparse
 import json
 import signal
 import socket
-import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event
 from types import FrameType
@@ -75,17 +75,30 @@ class Gateway(ThreadingHTTPServer):
         """Pass over callers that left; a slow answer has nobody to go to."""
 
 
-def main(port: int) -> None:
+def main() -> None:
     """Serve until told to stop."""
+    parser = argparse.ArgumentParser(
+        description="A payment gateway, as flaky as one asks it to be."
+    )
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--port", type=int, help="loopback port to listen on")
+    where.add_argument("--fd", type=int, help="socket that listens already")
+    asked = parser.parse_args()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         _stopping.set()
         raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, stop)
-    with Gateway(("127.0.0.1", port), Charging) as server:
+    with Gateway(("127.0.0.1", asked.port or 0), Charging, bind_and_activate=False) as server:
+        if asked.fd is None:
+            server.server_bind()
+            server.server_activate()
+        else:
+            server.socket.close()
+            server.socket = socket.socket(fileno=asked.fd)
         server.serve_forever()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main()

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from operator import add, mul, sub, truediv
 from typing import TypeAlias
 
 from holdfast import AppError, CodeSpec, ErrorCodes, ErrorKind
@@ -51,10 +50,10 @@ class CalculatorCode(ErrorCodes):
 
 
 OPERATIONS: dict[str, Callable[[Number, Number], Number]] = {
-    "+": add,
-    "-": sub,
-    "*": mul,
-    "/": truediv,
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
 }
 _INVALID = {
     "first": CalculatorCode.FIRST_OPERAND_INVALID,
@@ -75,7 +74,7 @@ def calculate(a: object, b: object, operation: object) -> Number:
     """
     first, second = valid_number(a, "first"), valid_number(b, "second")
     apply = valid_operation(operation)
-    if apply is truediv and second == 0:
+    if operation == "/" and second == 0:
         raise AppError(CalculatorCode.DIVISION_BY_ZERO, f"{first} cannot be divided by zero")
     try:
         result = apply(first, second)

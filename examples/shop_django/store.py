@@ -53,4 +53,4 @@ def _product(row: ProductRow) -> Product:
 
 
 def _order(row: OrderRow) -> Order:
-    return Order(row.pk, row.product_id, row.quantity, row.total, OrderStatus(row.status))
+    return Order(row.pk, row.product.sku, row.quantity, row.total, OrderStatus(row.status))

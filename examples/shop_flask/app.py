@@ -25,7 +25,7 @@ LARGEST_BODY = 10_000
 def create_app() -> Flask:
     """Make the application, told by the environment where its database and its gateway are."""
     app = Flask("shop")
-    app.config.update(
+    app.config.from_mapping(
         MAX_CONTENT_LENGTH=LARGEST_BODY,
         HOLDFAST_SERVICE="shop",
         HOLDFAST_REPORTERS=["logging", "prometheus"],
@@ -99,4 +99,4 @@ def sent() -> dict[str, object]:
 
 
 wsgi = create_app()
-asgi = WsgiToAsgi(wsgi)
+asgi = WsgiToAsgi(wsgi)  # type: ignore[no-untyped-call]  # is not annotated

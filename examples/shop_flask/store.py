@@ -1,7 +1,7 @@
 """Products and orders in SQLite, by the standard library's own driver."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from examples.shop.model import ON_SALE, Order, OrderStatus, Product
@@ -73,7 +73,7 @@ class SqliteStore:
         with self._transaction() as connection:
             query = "SELECT id, sku, quantity, total, status FROM purchase WHERE id = ?"
             row = connection.execute(query, (order_id,)).fetchone()
-        return None if row is None else Order(*row[:4], OrderStatus(row[4]))
+        return None if row is None else _order(*row)
 
     def mark_paid(self, order_id: int) -> None:
         """Remember that an order is paid."""
@@ -88,7 +88,7 @@ class SqliteStore:
             return int(connection.execute(query, (OrderStatus.PAID.value,)).fetchone()[0])
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Generator[sqlite3.Connection]:
         connection = sqlite3.connect(self._path, timeout=5)
         try:
             connection.execute("PRAGMA foreign_keys = ON")
@@ -96,3 +96,7 @@ class SqliteStore:
                 yield connection
         finally:
             connection.close()
+
+
+def _order(order_id: int, sku: str, quantity: int, total: int, status: str) -> Order:
+    return Order(order_id, sku, quantity, total, OrderStatus(status))

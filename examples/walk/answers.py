@@ -59,14 +59,29 @@ def take(step: Step, shop: Server) -> Outcome:
     before = metrics(shop)
     read_from = shop.log.stat().st_size
     answer = ask(shop, step.method, step.path, step.request_body(), step.all_request_headers())
-    for _ in range(int(RECORD_TIMEOUT / LOOK_AGAIN) if step.code else 1):
-        lines = list(log_lines(shop, read_from, answer.trace_id))
-        counted = {name: n - before.get(name, 0) for name, n in metrics(shop).items()}
-        counted = {name: n for name, n in counted.items() if n}
-        if counted and (lines or not step.level):
+    outcome = _look(answer, shop, read_from, before)
+    for _ in range(int(RECORD_TIMEOUT / LOOK_AGAIN) if step.code else 0):
+        if outcome.counted and (outcome.logged or not step.level):
             break
         Event().wait(LOOK_AGAIN)
+        outcome = _look(answer, shop, read_from, before)
+    return outcome
+
+
+def _look(answer: Answer, shop: Server, read_from: int, before: dict[str, float]) -> Outcome:
+    lines = list(log_lines(shop, read_from, answer.trace_id))
+    grown = {name: value - before.get(name, 0) for name, value in metrics(shop).items()}
+    counted = {name: growth for name, growth in grown.items() if growth}
     return Outcome(answer, [_object(line) for line in lines], counted, "\n".join(lines))
+
+
+def recorded(shop: Server) -> tuple[float, int]:
+    """Return how many errors are in a shop's metrics and in its log, since it was started."""
+    counted = sum(
+        n for name, n in metrics(shop).items() if name.startswith("holdfast_errors_total")
+    )
+    lines = shop.log.read_text(errors="replace").splitlines()
+    return counted, sum(_object(line).get("event") == "error.handled" for line in lines)
 
 
 def ask(

@@ -71,16 +71,18 @@ def outcome(shop: Server, found: Outcome) -> None:
     text = answer.text if data is None else json.dumps(data, ensure_ascii=False, indent=2)
     for line in text.splitlines():
         say(f"    {_cut(line)}")
-    for line in found.logged:
-        say(f"  {paint('log', 'yellow')}     {line.get('level')} {_cut(str(line.get('message')))}")
-        say(paint(f"          {_facts(line)}", "dim"))
+    for entry in found.logged:
+        say(
+            f"  {paint('log', 'yellow')}     {entry.get('level')} {_cut(str(entry.get('message')))}"
+        )
+        say(paint(f"          {_facts(entry)}", "dim"))
     for name, grown in found.counted.items():
         say(f"  {paint('metric', 'yellow')}  {name} +{grown:g}")
 
 
-def verdict(name: str, status: int, wrong: list[str]) -> str:
+def verdict(name: str, got: str, wrong: list[str]) -> str:
     """Return one shop's result in few words."""
-    return paint(f"✗ {name} {status}", "red") if wrong else paint(f"✓ {name}", "green")
+    return paint(f"✗ {name} {got}", "red") if wrong else paint(f"✓ {name}", "green")
 
 
 def complaint(name: str, wrong: list[str]) -> None:

@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from threading import Event
+from typing import cast
 
-from examples.walk.answers import Answer, Outcome
+from examples.walk.answers import LOOK_AGAIN, RECORD_TIMEOUT, Answer, Outcome, recorded
+from examples.walk.processes import Server
 from examples.walk.steps import JSON, Step
 
 MISSING = object()
-IDS_AND_TIMES = re.compile(
-    r'"(?:trace_id|timestamp|instance)": ?"[^"]*"|<code>[0-9a-z._:-]+</code>'
-    r'|"(?:time|observedValue)": ?[^,}]*'
-)
+IDS_AND_TIMES = frozenset({"trace_id", "timestamp", "instance"})
 """What differs between two answers to the same error."""
+TRACE_ID_ON_PAGE = re.compile(r"<code>[0-9a-z._:-]+</code>")
 
 
 def objections(step: Step, outcome: Outcome) -> list[str]:
@@ -24,14 +25,45 @@ def objections(step: Step, outcome: Outcome) -> list[str]:
     ]
 
 
+def audit(
+    shop: Server, errors: float, lines: int, *, patience: float = RECORD_TIMEOUT
+) -> list[str]:
+    """Return what is wrong with the totals: something recorded twice, or that was no error.
+
+    Args:
+        shop: Whose records are counted.
+        errors: How many errors the metrics have to hold.
+        lines: How many of them the log has to hold.
+        patience: Seconds that the last of them may take.
+    """
+    counted, logged = recorded(shop)
+    for _ in range(int(patience / LOOK_AGAIN)):
+        if (counted, logged) == (errors, lines):
+            return []
+        Event().wait(LOOK_AGAIN)
+        counted, logged = recorded(shop)
+    return [
+        f"metrics: expected {errors:g} errors in all, got {counted:g}",
+        f"log: expected {lines} lines about errors in all, got {logged}",
+    ]
+
+
 def same_body(one: Answer, other: Answer) -> bool:
     """Tell whether two bodies are equal but for ids and times."""
     return comparable(one) == comparable(other)
 
 
 def comparable(answer: Answer) -> object:
-    """Return a body without its ids and times, as JSON where it is JSON."""
-    return IDS_AND_TIMES.sub("", re.sub(r"\s*([,:{}\[\]])\s*", r"\1", answer.text))
+    """Return a body without its ids and times."""
+    data = answer.data
+    return TRACE_ID_ON_PAGE.sub("", answer.text) if data is None else _without_ids(data)
+
+
+def _without_ids(data: object) -> object:
+    if not isinstance(data, dict):
+        return data
+    items = cast("dict[str, object]", data).items()
+    return {name: _without_ids(value) for name, value in items if name not in IDS_AND_TIMES}
 
 
 def _about_answer(step: Step, answer: Answer) -> Iterator[str]:
@@ -89,6 +121,11 @@ def _about_secrets(step: Step, outcome: Outcome) -> Iterator[str]:
         "log": outcome.log_text,
         "metrics": " ".join(outcome.counted),
     }
+    for text in step.keeps:
+        if text in outcome.answer.text:
+            yield f"body: tells callers {text!r}"
+        if text not in outcome.log_text:
+            yield f"log: expected {text!r} in it"
     for secret in step.hides:
         yield from (
             f"{place}: leaks {secret!r}" for place, text in places.items() if secret in text
@@ -98,7 +135,9 @@ def _about_secrets(step: Step, outcome: Outcome) -> Iterator[str]:
 def value_at(data: object, path: str) -> object:
     """Return the value at a dotted path of nested dictionaries; `MISSING` when it is not there."""
     for name in path.split("."):
-        data = data.get(name, MISSING) if isinstance(data, dict) else MISSING
+        if not isinstance(data, dict):
+            return MISSING
+        data = cast("dict[str, object]", data).get(name, MISSING)
     return data
 
 

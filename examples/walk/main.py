@@ -10,7 +10,7 @@ from types import FrameType
 
 from examples.walk import display
 from examples.walk.answers import take
-from examples.walk.expectations import objections, same_body
+from examples.walk.expectations import audit, objections, same_body
 from examples.walk.processes import SHOPS, Server, running
 from examples.walk.steps import WALK, Step
 
@@ -33,20 +33,31 @@ def main() -> int:
 
 
 def walk(shops: list[Server]) -> int:
-    """Take every step at every shop and return how many went wrong."""
+    """Take every step at every shop and return how many things went wrong."""
     started, number, failed = perf_counter(), 0, 0
-    total = sum(map(len, WALK.values()))
-    for title, steps in WALK.items():
+    steps = [step for part in WALK.values() for step in part]
+    for title, part in WALK.items():
         display.section(title)
-        for step in steps:
+        for step in part:
             number += 1
-            display.step_title(number, total, step)
+            display.step_title(number, len(steps), step)
             failed += not take_everywhere(step, shops)
     seconds = perf_counter() - started
     display.section("Result")
-    right = f"{total - failed} of {total} steps as they should be"
+    right = f"{number - failed} of {number} steps as they should be"
     display.say(f"{right}, at each of {len(shops)} shops, in {seconds:.0f} s")
-    return failed
+    return failed + sum(not audited(steps, shop) for shop in shops)
+
+
+def audited(steps: list[Step], shop: Server) -> bool:
+    """Show whether everything was recorded once, and nothing else was."""
+    errors = sum(bool(step.code) for step in steps)
+    lines = sum(bool(step.code and step.level) for step in steps)
+    wrong = audit(shop, errors, lines)
+    name = f"{shop.name}: {errors} errors in the metrics, {lines} in the log"
+    display.say(f"  {display.verdict(name, '', wrong)}")
+    display.complaint(shop.name, wrong)
+    return not wrong
 
 
 def take_everywhere(step: Step, shops: list[Server]) -> bool:
@@ -60,7 +71,9 @@ def take_everywhere(step: Step, shops: list[Server]) -> bool:
             wrong[shop].append(f"body: not the one of {shops[0].name}: {outcome.answer.text}")
     display.say(
         "  "
-        + "  ".join(display.verdict(s.name, outcomes[s].answer.status, wrong[s]) for s in shops)
+        + "  ".join(
+            display.verdict(s.name, str(outcomes[s].answer.status), wrong[s]) for s in shops
+        )
     )
     for shop in shops:
         display.complaint(shop.name, wrong[shop])

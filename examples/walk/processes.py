@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -61,7 +61,7 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path, names: tuple[str, ...] = tuple(SHOPS)) -> Iterator[list[Server]]:
+def running(folder: Path, names: tuple[str, ...] = tuple(SHOPS)) -> Generator[list[Server]]:
     """Start the gateway and the shops, and end them when the block is left.
 
     Args:
@@ -70,7 +70,7 @@ def running(folder: Path, names: tuple[str, ...] = tuple(SHOPS)) -> Iterator[lis
     """
     with ExitStack() as stack:
         gateway = stack.enter_context(
-            _started("gateway", "-m examples.gateway.server {fd}", folder, {})
+            _started("gateway", "-m examples.gateway.server --fd {fd}", folder, {})
         )
         shops = [
             stack.enter_context(
@@ -87,7 +87,7 @@ def running(folder: Path, names: tuple[str, ...] = tuple(SHOPS)) -> Iterator[lis
 @contextmanager
 def _started(
     name: str, arguments: str, folder: Path, environment: dict[str, str]
-) -> Iterator[Server]:
+) -> Generator[Server]:
     """Start a process on a free port; the socket is open before, so that nobody takes the port."""
     database = folder / f"{name.lower().replace(', ', '-')}.sqlite3"
     variables = {**os.environ, **DJANGO, **environment, "SHOP_DATABASE": str(database)}

@@ -35,6 +35,8 @@ class Step:
     """Values in a JSON body by dotted path."""
     shows: tuple[str, ...] = ()
     """Texts that have to be in the body."""
+    keeps: tuple[str, ...] = ()
+    """Texts that are for operators: in the log, but not in the body."""
     hides: tuple[str, ...] = ()
     """Texts that may be neither in the body nor in the log nor in the metrics."""
 
@@ -226,6 +228,7 @@ OURS = (
         code="INTERNAL_ERROR",
         level="ERROR",
         body={"message": "Internal server error", "except.type": "InternalServerError"},
+        keeps=("could not connect",),
         hides=(PASSWORD, "jane.doe@example.com"),
     ),
     Step(
@@ -271,7 +274,7 @@ OURS = (
         status=503,
         code="SERVICE_UNAVAILABLE",
         level="WARNING",
-        hides=("is being deployed",),
+        keeps=("is being deployed",),
     ),
 )
 
