@@ -28,6 +28,9 @@ COMMANDS = {
     ),
     "uvicorn-asgi": ("uvicorn", "--lifespan=off", f"{APP}:asgi"),
 }
+# asgiref's adapter now and then loses a request that uvicorn reads while it ends the one before
+# ("CurrentThreadExecutor already quit or is broken"): each request has a connection of its own.
+_ONE_EACH = httpx.Limits(max_keepalive_connections=0)
 _DEADLINE = 20.0
 _PAUSE = 0.01
 
@@ -85,7 +88,9 @@ def running(name: str, folder: Path) -> Generator[Server]:
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
         try:
             # What is sent before the server is up waits in the backlog of the socket.
-            with httpx.Client(base_url=address, timeout=_DEADLINE, trust_env=False) as client:
+            with httpx.Client(
+                base_url=address, timeout=_DEADLINE, trust_env=False, limits=_ONE_EACH
+            ) as client:
                 yield Server(client, process, records, log)
         finally:
             process.send_signal(signal.SIGTERM)

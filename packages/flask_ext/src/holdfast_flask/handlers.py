@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable
 
 from holdfast.context import current_context
 from holdfast.envelope import Answer
@@ -68,10 +68,9 @@ class Handlers:
         if error.code is None:
             raise error
         answered = self._answer(error)
-        if isinstance(answered, Response):
-            for name, value in headers_of(error).items():
-                if name not in answered.headers:
-                    answered.headers[name] = value
+        if isinstance(error, RequestedRangeNotSatisfiable) and isinstance(answered, Response):
+            # An answer has no headers that describe its body, but this one tells of the resource.
+            answered.headers.extend(headers_of(error))
         return answered
 
     def on_app_error(self, error: AppError) -> ResponseReturnValue:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 
 from flask import Response, current_app, request
 from jinja2 import TemplateNotFound
-from werkzeug.datastructures import Headers
 
 from holdfast.envelope import Answer, Format, Rendered
 from holdfast.language import best_language
@@ -35,16 +34,20 @@ class Responder:
 
     def respond(self, answer: Answer) -> Response:
         """Return the response to the current request."""
-        headers = request.headers
+        environ = request.environ
         rendered = self.render(
-            answer, headers.get("Accept", ""), headers.get("Accept-Language", "")
+            answer, environ.get("HTTP_ACCEPT", ""), environ.get("HTTP_ACCEPT_LANGUAGE", "")
         )
         body = rendered.body
         if rendered.content_type == Format.HTML:
             body = self._page(answer) or body
-        return current_app.response_class(
-            body, rendered.status, Headers(rendered.headers), content_type=rendered.content_type
-        )
+        headers = [
+            *rendered.headers,
+            ("Content-Type", rendered.content_type),
+            ("Content-Length", str(len(body))),
+        ]
+        # As a list and with its length, so that nothing has to be found out again.
+        return current_app.response_class([body], rendered.status, headers)
 
     def fill(self, response: Response, answer: Answer) -> Response:
         """Give a body to a response that has none, and leave its status and headers."""

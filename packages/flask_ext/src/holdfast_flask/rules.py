@@ -10,7 +10,7 @@ from werkzeug.exceptions import (
 )
 
 from holdfast.classify import Rule
-from holdfast.codes import ErrorCode
+from holdfast.codes import ErrorCode, Severity
 from holdfast.errors import AppError, ValidationError
 
 _CODES = {
@@ -44,7 +44,7 @@ _SET_BY_FORMAT = frozenset({"content-type", "content-length"})
 def werkzeug_rules() -> Iterator[Rule]:
     """Yield how the exceptions of werkzeug are read, most specific first."""
     yield Rule(match=BadRequestKeyError, translate=_missing_key)
-    yield Rule(match=SecurityError, code=ErrorCode.INVALID_REQUEST_DATA)
+    yield Rule(match=SecurityError, code=ErrorCode.INVALID_REQUEST_DATA, severity=Severity.WARNING)
     yield Rule(match=BadRequest, translate=_malformed_json)
     yield Rule(match=HTTPException, translate=_by_status)
 

@@ -48,7 +48,9 @@ class Boundary:
             body = self._answer(answer, environ, start)
         finally:
             end(token)
-        start.release()
+        start.released = True
+        if start.begun is not None:
+            start_response(*start.begun)
         return body
 
     def _escaped(self, error: BaseException, environ: "WSGIEnvironment") -> Answer | None:
@@ -100,34 +102,28 @@ class Start:
         work: Whose id is added.
     """
 
-    __slots__ = ("_begun", "_released", "_start_response", "_work")
+    __slots__ = ("_start_response", "_work", "begun", "released")
 
     def __init__(self, start_response: "StartResponse", work: WorkContext | None) -> None:
         self._start_response = start_response
         self._work = work
-        self._begun: tuple[str, list[tuple[str, str]]] | None = None
-        self._released = False
+        self.begun: tuple[str, list[tuple[str, str]]] | None = None
+        self.released = False
 
     def __call__(
         self, status: str, headers: list[tuple[str, str]], exc_info: "OptExcInfo | None" = None, /
     ) -> Callable[[bytes], object]:
         """Keep what a response begins with; a body that starts it while it is sent is not kept."""
-        headers = self._traced(headers)
-        if self._released:
+        if self._work is not None:
+            headers = _traced(headers, self._work)
+        if self.released:
             return self._pass_on(status, headers, exc_info)
-        self._begun = status, headers
+        self.begun = status, headers
         return self._write
 
-    def release(self) -> None:
-        """Tell the server what was kept, and keep nothing from now on."""
-        self._released = True
-        begun, self._begun = self._begun, None
-        if begun is not None:
-            self._start_response(*begun)
-
     def _write(self, data: bytes) -> object:
-        begun, self._begun = self._begun, None
-        self._released = True
+        begun, self.begun = self.begun, None
+        self.released = True
         if begun is None:
             raise RuntimeError("write() of a response that was sent already")
         return self._start_response(*begun)(data)
@@ -139,18 +135,19 @@ class Start:
             return self._start_response(status, headers)
         return self._start_response(status, headers, exc_info)
 
-    def _traced(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        if self._work is None:
-            return headers
-        kept = [pair for pair in headers if pair[0].lower() not in _OURS]
-        kept.append(("X-Request-ID", self._work.trace_id))
-        traceparent = self._work.traceparent
-        if traceparent:
-            kept.append(("traceparent", traceparent))
-        return kept
-
 
 _OURS = frozenset({"x-request-id", "traceparent"})
+
+
+def _traced(headers: list[tuple[str, str]], work: WorkContext) -> list[tuple[str, str]]:
+    for name, _ in headers:
+        if name.lower() in _OURS:
+            headers = [pair for pair in headers if pair[0].lower() not in _OURS]
+            break
+    traceparent = work.traceparent
+    if not traceparent:
+        return [*headers, ("X-Request-ID", work.trace_id)]
+    return [*headers, ("X-Request-ID", work.trace_id), ("traceparent", traceparent)]
 
 
 def _status_line(status: int) -> str:
