@@ -9,7 +9,8 @@ open are global, because Sentry's event processors are.
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from contextvars import Context
+from functools import lru_cache, wraps
 from typing import Protocol, TypeAlias, cast
 
 from holdfast import environment
@@ -23,12 +24,13 @@ from holdfast.integrations.sentry_event import (
     cleanse,
     error_event,
     no_source,
+    part,
     plain_event,
     source_line,
     tags,
 )
-from holdfast.integrations.sentry_once import Told, error_of, is_from_framework
-from holdfast.record import ErrorHandled, ErrorRecord, fingerprint, frames_of, type_name
+from holdfast.integrations.sentry_once import Told, error_of, is_from_framework, is_one_of
+from holdfast.record import ErrorHandled, ErrorRecord, fingerprint, frames_of
 from holdfast.redact import Redactor
 
 try:
@@ -46,7 +48,7 @@ except ImportError as error:
 EventProcessor: TypeAlias = Callable[[SentryEvent, Hint], SentryEvent | None]
 
 HINT = "holdfast_record"
-"""Key of the record in the hint of our events, for the project's `before_send`."""
+"""Key of the error's record in the hint of our events, for the project's `before_send`."""
 _ADOPTED = "holdfast_adopted"
 
 
@@ -129,10 +131,10 @@ class SentryReporter:
         self._watch(client)
         service = self._host.settings.service
         if not isinstance(event, ErrorHandled):
-            self._send(client, plain_event(event, service), {})
+            self._send(client, plain_event(event, service), event)
         elif self._wanted(client, event.record):
             made = error_event(event.record, service, self._source(client))
-            self._send(client, made, {HINT: event.record})
+            self._send(client, made, event.record)
 
     def counts(self) -> Mapping[str, int]:
         """Return totals by outcome.
@@ -189,14 +191,17 @@ class SentryReporter:
             return False
         return True
 
-    def _send(self, client: BaseClient, event: Json, hint: Hint) -> None:
-        # Not through the scope of this thread: it is a copy of whichever request's started the
-        # thread, with that request's query string, headers and breadcrumbs.
+    def _send(self, client: BaseClient, event: Json, told: object) -> None:
+        # In an empty context: this thread's scopes are copies of those of whichever request started
+        # the thread, with that request's query string, headers and breadcrumbs.
         scope = sentry_sdk.get_global_scope().fork()
-        client.capture_event(cast("SentryEvent", event), hint, scope=scope)
+        made = cast("SentryEvent", event)
+        Context().run(client.capture_event, made, {HINT: told}, scope)
 
     def _source(self, client: BaseClient) -> Source:
-        return self._clean_line if client.options.get("include_source_context", True) else no_source
+        collected = part(client.options, "data_collection")
+        plain = client.options.get("include_source_context", True)
+        return self._clean_line if collected.get("frame_context_lines", plain) else no_source
 
     def _read_line(self, filename: str, line: int) -> str:
         text = source_line(filename, line)
@@ -205,28 +210,28 @@ class SentryReporter:
     def _watch(self, client: BaseClient) -> None:
         """Count what the client's transport gives up: the network is away, its queue is full."""
         transport: object = getattr(client, "transport", None)
-        before = getattr(transport, "on_dropped_event", None)
+        before = getattr(transport, "record_lost_event", None)
         if before is None or (self._watched is not None and self._watched() is transport):
             return
         this = weakref.ref(self)
 
-        def on_dropped_event(reason: str) -> None:
+        @wraps(before)
+        def record_lost_event(*args: object, **options: object) -> object:
             reporter = this()
-            if reporter is not None:
+            # Only what was on its way has an item; what options of the project drop has none.
+            lost = getattr(options.get("item"), "data_category", "") == "error"
+            if reporter is not None and lost:
                 reporter.count("lost")
-            before(reason)
+            return before(*args, **options)
 
-        setattr(transport, "on_dropped_event", on_dropped_event)  # noqa: B010  # a hook of its class
+        setattr(transport, "record_lost_event", record_lost_event)  # noqa: B010  # one instance's
         self._watched = weakref.ref(transport)
 
 
 def _ignored(client: BaseClient, record: ErrorRecord) -> bool:
-    """Tell whether the project's `ignore_errors` names the class, as Sentry itself would have it."""
-    known = {record.type, record.type.rpartition(".")[2]}
-    return any(
-        (ignored if isinstance(ignored, str) else type_name(ignored)) in known
-        for ignored in cast("list[type | str]", client.options.get("ignore_errors") or ())
-    )
+    """Tell whether the project's `ignore_errors` holds for an error, as Sentry itself would have it."""
+    options = cast("list[type | str]", client.options.get("ignore_errors") or ())
+    return bool(options) and is_one_of(record.type, options)
 
 
 class _Gate:

@@ -1,8 +1,10 @@
 """Who told Sentry of an error, and whether it was told already: pure, without Sentry itself."""
 
+import builtins
+import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from holdfast.integrations.sentry_event import part, values_of
@@ -62,3 +64,31 @@ def error_of(hint: Mapping[str, object]) -> BaseException | None:
     """Return the exception that an event is about, or None when it is about none."""
     info = cast("tuple[object, ...]", hint.get("exc_info") or ())
     return info[1] if len(info) > 1 and isinstance(info[1], BaseException) else None
+
+
+def is_one_of(type_name: str, classes: Iterable[type | str]) -> bool:
+    """Tell whether a recorded class is, or derives from, one of the given; strings are names.
+
+    A record holds the name alone, so the class is looked up; one that was made within a function
+    cannot be found, and is compared by its name.
+    """
+    lineage = _class_of(type_name).__mro__
+    names = {type_name, f"builtins.{type_name}", type_name.rpartition(".")[2]}
+    return any(
+        known in names
+        if isinstance(known, str)
+        else known in lineage or f"{known.__module__}.{known.__qualname__}" in names
+        for known in classes
+    )
+
+
+def _class_of(type_name: str) -> type:
+    parts = type_name.split(".")
+    for cut in range(len(parts) - 1, 0, -1):
+        found: object = sys.modules.get(".".join(parts[:cut]))
+        for name in parts[cut:]:
+            found = getattr(found, name, None)
+        if isinstance(found, type):
+            return found
+    builtin: object = getattr(builtins, type_name, None)
+    return builtin if isinstance(builtin, type) else object
