@@ -1,0 +1,201 @@
+"""Every event is one log record with the facts of the error, whoever formats it."""
+
+import logging
+import sys
+from collections.abc import Generator
+from datetime import UTC, datetime
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.codes import Severity
+from holdfast.context import work
+from holdfast.errors import ResourceNotFoundError
+from holdfast.events import Event
+from holdfast.record import Origin
+from holdfast.reporting.logging import LoggingReporter, TraceContextFilter
+from holdfast.runtime import Runtime
+from holdfast.settings import LoggingSettings, ReportingSettings, Settings
+
+NAME = "holdfast.under_test"
+ORIGIN = Origin(boundary="flask.request", operation="GET /orders/<id>", path="/orders/7")
+WHEN = datetime(2024, 1, 15, 10, 30, tzinfo=UTC)
+
+
+class Keeping(logging.Handler):
+    """Keeps every record, and how the standard formatter would write it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one record."""
+        self.records.append(record)
+        self.lines.append(self.format(record))
+
+
+@pytest.fixture
+def log() -> Generator[Keeping]:
+    """Keep what is written to the logger under test."""
+    handler, logger = Keeping(), logging.getLogger(NAME)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
+
+
+def runtime(*, traceback: bool = True) -> Runtime:
+    """Make a runtime that logs at once."""
+    return Runtime(
+        Settings(
+            reporters=("logging",),
+            reporting=ReportingSettings(inline=True),
+            logging=LoggingSettings(logger=NAME, traceback=traceback),
+        )
+    )
+
+
+def raised(error: BaseException) -> BaseException:
+    """Raise an exception and catch it, so that it has a traceback."""
+    hidden = "local_canary"
+    try:
+        raise error
+    except type(error):
+        assert hidden
+        return error
+
+
+def test_an_error_is_one_record_with_its_facts(log: Keeping) -> None:
+    """Trace id, code, kind, fingerprint and origin are extra fields of the record."""
+    with work("4bf92f3577b34da6a3ce929d0e0e4736"):
+        verdict = runtime().handle(raised(KeyError("sku")), ORIGIN)
+
+    (record,) = log.records
+    assert verdict.record is not None
+    assert (record.levelno, record.name) == (logging.ERROR, NAME)
+    assert record.getMessage() == "INTERNAL_ERROR at GET /orders/<id>: 'sku'"
+    facts = {name: record.__dict__[name] for name in ("trace_id", "code", "kind", "origin")}
+    assert facts == {
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "code": "INTERNAL_ERROR",
+        "kind": "INTERNAL",
+        "origin": "flask.request",
+    }
+    assert record.__dict__["fingerprint"] == verdict.record.fingerprint
+    assert record.created == verdict.record.time.timestamp()
+
+
+def test_a_traceback_stands_where_every_formatter_looks(log: Keeping) -> None:
+    """The standard formatter writes it below the line; it shows no values of variables."""
+    runtime().handle(raised(KeyError("sku")), ORIGIN)
+
+    (line,) = log.lines
+    assert line.splitlines()[1] == "Traceback (most recent call last):"
+    assert line.splitlines()[-1] == "KeyError: 'sku'"
+    assert log.records[0].exc_info is None
+
+
+@pytest.mark.parametrize(
+    ("error", "traceback"), [(ResourceNotFoundError("no order 7"), True), (KeyError("sku"), False)]
+)
+def test_no_traceback_where_none_is_wanted(
+    log: Keeping, error: BaseException, *, traceback: bool
+) -> None:
+    """A caller's mistake has no traceback, and a setting takes away the rest."""
+    runtime(traceback=traceback).handle(raised(error), ORIGIN)
+
+    assert "\n" not in log.lines[0]
+
+
+def test_what_the_level_excludes_is_not_made(log: Keeping) -> None:
+    """A logger that is off for a severity gets no record."""
+    logging.getLogger(NAME).setLevel(logging.ERROR)
+
+    runtime().handle(ResourceNotFoundError("no order 7"), ORIGIN)
+
+    assert log.records == []
+
+
+def test_another_event_is_logged_under_its_name(log: Keeping) -> None:
+    """Attributes become fields; a name that logging keeps for itself gets an underscore."""
+    event = Event(
+        name="circuit.opened",
+        severity=Severity.WARNING,
+        time=WHEN,
+        attributes={"name": "payments", "failures": 5, "message": "x", "taskName": "y"},
+    )
+
+    LoggingReporter(logger=NAME).report(event)
+
+    (record,) = log.records
+    assert record.getMessage() == "circuit.opened"
+    assert record.created == WHEN.timestamp()
+    assert {k: record.__dict__[k] for k in ("name_", "failures", "message_", "taskName_")} == {
+        "name_": "payments",
+        "failures": 5,
+        "message_": "x",
+        "taskName_": "y",
+    }
+
+
+def test_a_percent_sign_is_only_text(log: Keeping) -> None:
+    """A message is never taken for a format."""
+    runtime().handle(ResourceNotFoundError("100 %s of %(orders)d"), ORIGIN)
+
+    assert log.lines == ["RESOURCE_NOT_FOUND at GET /orders/<id>: 100 %s of %(orders)d"]
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_a_message_never_makes_a_second_line(text: str) -> None:
+    """Whatever a caller gets into a message, it cannot write log lines of its own."""
+    handler, logger = Keeping(), logging.getLogger(f"{NAME}.forged")
+    logger.propagate = False
+    logger.handlers = [handler]
+    event = Event(name=f"a{text}b", severity=Severity.ERROR, time=WHEN)
+
+    LoggingReporter(logger=logger.name).report(event)
+
+    assert len(handler.lines[0].splitlines()) == 1
+
+
+def test_control_characters_are_escaped_readably(log: Keeping) -> None:
+    """Line breaks and escape sequences show as what they are; letters of any language stay."""
+    runtime().handle(ResourceNotFoundError("à la\n2024-01-15 ERROR forged\x1b[31m"), ORIGIN)
+
+    assert log.lines[0].endswith(r": à la\n2024-01-15 ERROR forged\x1b[31m")
+
+
+def test_sentry_is_told_once_that_our_lines_are_no_errors(
+    log: Keeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As soon as Sentry's logging integration is loaded, before or after us, it ignores our logger."""
+    ignored: list[str] = []
+    monkeypatch.delitem(sys.modules, "sentry_sdk.integrations.logging", raising=False)
+    made = runtime()
+    made.handle(ResourceNotFoundError("before"), ORIGIN)
+    sentry = ModuleType("sentry_sdk.integrations.logging")
+    sentry.ignore_logger = ignored.append  # type: ignore[attr-defined]  # stands for the real one
+    monkeypatch.setitem(sys.modules, sentry.__name__, sentry)
+
+    made.handle(ResourceNotFoundError("after"), ORIGIN)
+    made.handle(ResourceNotFoundError("again"), ORIGIN)
+
+    assert ignored == [NAME]
+    assert len(log.records) == 3
+
+
+def test_the_applications_own_records_get_the_trace_id() -> None:
+    """The filter lets every record pass, with the id of its piece of work, and changes none."""
+    record, ours = logging.makeLogRecord({}), logging.makeLogRecord({"trace_id": "kept"})
+
+    with work("job-42"):
+        assert TraceContextFilter().filter(record)
+        assert TraceContextFilter().filter(ours)
+
+    assert (record.__dict__["trace_id"], ours.__dict__["trace_id"]) == ("job-42", "kept")
