@@ -28,7 +28,7 @@ class Responder:
 
     def render(self, answer: Answer, accept: str, accept_language: str) -> Rendered:
         """Return an answer as bytes, with every header but those of the trace."""
-        language = best_language(accept_language, self._languages) if accept_language else ""
+        language = self._language(accept_language)
         rendered = self._runtime.render(answer, accept=accept, language=language)
         return rendered._replace(headers=tuple(_with_vary(rendered.headers)))
 
@@ -40,7 +40,8 @@ class Responder:
         )
         body = rendered.body
         if rendered.content_type == Format.HTML:
-            body = self._page(answer) or body
+            language = self._language(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+            body = self._page(answer, language) or body
         headers = [
             *rendered.headers,
             ("Content-Type", rendered.content_type),
@@ -58,11 +59,16 @@ class Responder:
                 response.headers[name] = value
         return response
 
-    def _page(self, answer: Answer) -> bytes | None:
+    def _language(self, accept_language: str) -> str:
+        if not accept_language:
+            return self._languages[0]
+        return best_language(accept_language, self._languages)
+
+    def _page(self, answer: Answer, language: str) -> bytes | None:
         """Return the project's own page for the status, if it has one that renders."""
         try:
             template = current_app.jinja_env.get_template(f"{answer.status}.html")
-            message, errors = answer.said(self._runtime.settings.language)
+            message, errors = answer.said(language)
             page = template.render(
                 status=answer.status,
                 code=answer.code,

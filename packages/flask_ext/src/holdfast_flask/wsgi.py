@@ -49,8 +49,9 @@ class Boundary:
         finally:
             end(token)
         start.released = True
-        if start.begun is not None:
-            start_response(*start.begun)
+        begun, start.begun = start.begun, None
+        if begun is not None:
+            start.server_write = start_response(*begun)
         return body
 
     def _escaped(self, error: BaseException, environ: "WSGIEnvironment") -> Answer | None:
@@ -102,13 +103,14 @@ class Start:
         work: Whose id is added.
     """
 
-    __slots__ = ("_start_response", "_work", "begun", "released")
+    __slots__ = ("_start_response", "_work", "begun", "released", "server_write")
 
     def __init__(self, start_response: "StartResponse", work: WorkContext | None) -> None:
         self._start_response = start_response
         self._work = work
         self.begun: tuple[str, list[tuple[str, str]]] | None = None
         self.released = False
+        self.server_write: Callable[[bytes], object] | None = None
 
     def __call__(
         self, status: str, headers: list[tuple[str, str]], exc_info: "OptExcInfo | None" = None, /
@@ -123,10 +125,12 @@ class Start:
 
     def _write(self, data: bytes) -> object:
         begun, self.begun = self.begun, None
-        self.released = True
-        if begun is None:
-            raise RuntimeError("write() of a response that was sent already")
-        return self._start_response(*begun)(data)
+        if begun is not None:
+            self.released = True
+            self.server_write = self._start_response(*begun)
+        if self.server_write is None:
+            raise RuntimeError("write() was called before the response was started")
+        return self.server_write(data)
 
     def _pass_on(
         self, status: str, headers: list[tuple[str, str]], exc_info: "OptExcInfo | None"

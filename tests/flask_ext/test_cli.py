@@ -1,0 +1,101 @@
+"""`flask holdfast`."""
+
+import pytest
+from flask import Blueprint, Flask
+from flask.testing import FlaskCliRunner
+from flask.typing import ResponseReturnValue
+
+from holdfast import AppError
+from tests.flask_ext.conftest import MakeApp
+
+
+@pytest.fixture
+def runner(app: Flask) -> FlaskCliRunner:
+    """Runs the commands of `app`."""
+    return app.test_cli_runner()
+
+
+def sorry(error: Exception) -> ResponseReturnValue:
+    """Answer anything."""
+    return "sorry", 500
+
+
+def test_codes_are_listed(runner: FlaskCliRunner) -> None:
+    """Every code comes with status, type and title."""
+    result = runner.invoke(args=["holdfast", "codes"])
+
+    assert result.exit_code == 0
+    (line,) = [line for line in result.output.splitlines() if line.startswith("TOKEN_EXPIRED ")]
+    assert line.split(maxsplit=3) == [
+        "TOKEN_EXPIRED",
+        "401",
+        "AuthenticationError",
+        "Token expired",
+    ]
+
+
+def test_settings_are_shown_as_they_are_written(make_app: MakeApp) -> None:
+    """Each setting stands under its key, those of sections with their path."""
+    app = make_app(HOLDFAST_SERVICE="shop", HOLDFAST_REDACT={"MAX_DEPTH": 3})
+
+    result = app.test_cli_runner().invoke(args=["holdfast", "settings"])
+
+    lines = result.output.splitlines()
+    assert 'HOLDFAST_SERVICE = "shop"' in lines
+    assert "HOLDFAST_REDACT.MAX_DEPTH = 3" in lines
+    assert 'HOLDFAST_HEALTH_PREFIX = "/health"' in lines
+
+
+def test_an_application_as_it_should_be_passes(runner: FlaskCliRunner) -> None:
+    """Without anything in the way the check ends well."""
+    result = runner.invoke(args=["holdfast", "check"])
+
+    assert (result.exit_code, result.output) == (0, "no error escapes\n")
+
+
+def test_what_swallows_everything_is_named(app: Flask) -> None:
+    """Handlers for Exception are found on the application and on blueprints."""
+    shelf = Blueprint("shelf", __name__)
+    shelf.register_error_handler(Exception, sorry)
+    app.register_blueprint(shelf)
+    app.register_error_handler(Exception, sorry)
+
+    result = app.test_cli_runner().invoke(args=["holdfast", "check"])
+
+    assert result.exit_code == 1
+    assert "blueprint 'shelf': errorhandler(Exception)" in result.output
+    assert f"\nerrorhandler(Exception) {__name__}.sorry" in f"\n{result.output}"
+
+
+@pytest.mark.parametrize(("handled", "name"), [(500, "500"), (AppError, "AppError")])
+def test_what_stands_in_the_place_of_ours_is_named(
+    app: Flask, handled: type[Exception] | int, name: str
+) -> None:
+    """Handlers that take the answer out of our hands are found."""
+    app.register_error_handler(handled, sorry)
+
+    result = app.test_cli_runner().invoke(args=["holdfast", "check"])
+
+    assert result.exit_code == 1
+    assert f"errorhandler({name})" in result.output
+
+
+@pytest.mark.parametrize(
+    "key", ["TRAP_HTTP_EXCEPTIONS", "TRAP_BAD_REQUEST_ERRORS", "PROPAGATE_EXCEPTIONS"]
+)
+def test_switches_for_debugging_are_named(make_app: MakeApp, key: str) -> None:
+    """Settings of Flask that change the path of errors are found."""
+    result = make_app(**{key: True}).test_cli_runner().invoke(args=["holdfast", "check"])
+
+    assert result.exit_code == 1
+    assert result.output.startswith(f"{key} is on")
+
+
+def test_a_route_under_the_health_endpoints_is_named(app: Flask) -> None:
+    """A view of the project's at the same address is found."""
+    app.add_url_rule("/health/", "own_health", lambda: "fine")
+
+    result = app.test_cli_runner().invoke(args=["holdfast", "check"])
+
+    assert result.exit_code == 1
+    assert "'own_health'" in result.output
