@@ -2,7 +2,8 @@
 
 With several worker processes (gunicorn) set `PROMETHEUS_MULTIPROC_DIR` to an empty directory before
 anything imports prometheus_client: every worker then counts into a file there, and `exposition`
-adds them up, whichever worker answers. Each worker bounds its labels by itself.
+adds them up, whichever worker answers. Each worker bounds its labels by itself, and brings its
+`holdfast_reports_total` up to date with its next error, scrape or end.
 
 The metrics made so far are global, by registry, because a registry takes each name but once.
 """
@@ -139,7 +140,7 @@ def metrics_response(
     """
     try:
         encode, content_type = choose_encoder(accept)
-    except ValueError:  # a version in `Accept` that is no number
+    except (TypeError, ValueError):  # a version in `Accept` that is no number
         encode, content_type = choose_encoder("")
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         for metrics in tuple(_made.values()):

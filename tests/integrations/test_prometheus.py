@@ -1,0 +1,354 @@
+"""Errors and reports are counted, with labels that stay few whatever callers send."""
+
+import http.client
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.integrations.conftest import need
+
+need("prometheus_client")
+
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest  # noqa: E402  # not before it is known to be there
+from prometheus_client.parser import text_string_to_metric_families  # noqa: E402
+
+from holdfast.errors import AppError, ResourceNotFoundError  # noqa: E402
+from holdfast.events import Event  # noqa: E402
+from holdfast.integrations import prometheus  # noqa: E402
+from holdfast.integrations.prometheus import (  # noqa: E402
+    MAX_ERRORS,
+    MAX_LABEL,
+    MAX_OPERATIONS,
+    PrometheusReporter,
+    exposition,
+    metrics_response,
+)
+from holdfast.record import Origin  # noqa: E402
+from holdfast.reporting.dispatcher import Reporter  # noqa: E402
+from holdfast.runtime import Runtime  # noqa: E402
+from holdfast.settings import ReportingSettings, Settings, SettingsError  # noqa: E402
+
+SOURCE = Path(__file__).parents[2] / "packages" / "core" / "src"
+ORIGIN = Origin(boundary="django.request", operation="GET /orders/<id>")
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+class Late(Runtime):
+    """A runtime whose Prometheus reporter counts into a registry of the test's."""
+
+    def __init__(
+        self, registry: CollectorRegistry, *others: Reporter, service: str = "shop"
+    ) -> None:
+        relay = Relay()
+        inline = ReportingSettings(inline=True)
+        chosen = Settings(service=service, reporters=(), reporting=inline)
+        super().__init__(chosen, reporters=[relay, *others])
+        relay.reporter = PrometheusReporter(self, registry=registry)
+
+
+class Relay:
+    """Hands events to a reporter that is made after the runtime."""
+
+    name = "prometheus"
+    reporter: PrometheusReporter
+
+    def report(self, event: Event) -> None:
+        """Pass an event on."""
+        self.reporter.report(event)
+
+    def close(self) -> None:
+        """Pass the end on."""
+        self.reporter.close()
+
+
+class Broken:
+    """Cannot report, and lost two events before."""
+
+    name = "broken"
+
+    def report(self, event: Event) -> None:
+        """Fail."""
+        raise OSError("away")
+
+    def counts(self) -> Mapping[str, int]:
+        """Say what was lost."""
+        return {"lost": 2}
+
+
+def samples(body: bytes) -> Samples:
+    """Read the text format with Prometheus's own parser."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(body.decode())
+        for sample in family.samples
+        if sample.name.startswith("holdfast_") and sample.name.endswith("_total")
+    }
+
+
+def value(body: bytes, name: str, **labels: str) -> float:
+    """Add up the samples of a metric that have these labels."""
+    wanted = frozenset(labels.items())
+    return sum(n for (found, has), n in samples(body).items() if found == name and wanted <= has)
+
+
+def test_errors_are_counted_by_code_kind_fault_and_boundary() -> None:
+    """Every handled error is one, a caller's included."""
+    registry = CollectorRegistry()
+    runtime = Late(registry)
+
+    runtime.handle(KeyError("sku"), ORIGIN)
+    runtime.handle(ResourceNotFoundError("no order"), ORIGIN)
+    runtime.handle(ResourceNotFoundError("no order"), Origin(boundary="job", operation="import"))
+
+    body = exposition(registry)
+    assert (
+        value(
+            body,
+            "holdfast_errors_total",
+            service="shop",
+            code="INTERNAL_ERROR",
+            kind="INTERNAL",
+            fault="SERVICE",
+            boundary="django.request",
+        )
+        == 1
+    )
+    assert value(body, "holdfast_errors_total", code="RESOURCE_NOT_FOUND") == 2
+    assert value(body, "holdfast_errors_total", boundary="job", fault="CALLER") == 1
+    operations = "holdfast_operation_errors_total"
+    assert value(body, operations, operation="GET /orders/<id>") == 2
+    assert value(body, operations, operation="import", fault="CALLER") == 1
+
+
+def test_what_became_of_reports_is_counted() -> None:
+    """Delivered, failed and lost reports of every reporter show, without a further event."""
+    registry = CollectorRegistry()
+    runtime = Late(registry, Broken())
+
+    runtime.handle(KeyError("a"), ORIGIN)
+    runtime.handle(KeyError("b"), ORIGIN)
+
+    for body in (exposition(registry), generate_latest(registry), exposition(registry)):
+        reports = "holdfast_reports_total"
+        assert value(body, reports, reporter="broken", outcome="failed") == 2
+        assert value(body, reports, reporter="broken", outcome="lost") == 2
+        assert value(body, reports, reporter="prometheus", outcome="delivered") == 2
+
+
+def test_two_runtimes_of_one_process_share_the_counters() -> None:
+    """A second application, or a second test, registers nothing twice and is told apart by service."""
+    registry = CollectorRegistry()
+
+    runtimes = [Late(registry, service=service) for service in ("shop", "warehouse", "shop")]
+    for runtime in runtimes:
+        runtime.handle(KeyError("sku"), ORIGIN)
+
+    body = exposition(registry)
+    assert value(body, "holdfast_errors_total", service="shop") == 2
+    assert value(body, "holdfast_errors_total", service="warehouse") == 1
+    assert value(body, "holdfast_reports_total", outcome="delivered") == 3
+
+
+def test_the_reporter_named_in_settings_counts_in_the_default_registry() -> None:
+    """`REPORTERS = ["prometheus"]` is all there is to set."""
+    service = "named-in-settings"
+    for _ in range(2):
+        runtime = Runtime(Settings(service=service, reporters=("prometheus",)))
+        runtime.handle(KeyError("sku"), ORIGIN)
+        runtime.close()
+
+    assert value(exposition(), "holdfast_errors_total", service=service) == 2
+    assert value(exposition(), "holdfast_reports_total", service=service, outcome="delivered") == 2
+    assert exposition() == generate_latest(REGISTRY)
+
+
+def test_the_answer_of_a_metrics_view_follows_accept() -> None:
+    """Prometheus asks for OpenMetrics, a person for text; what makes no sense gets text."""
+    openmetrics = "application/openmetrics-text; version=1.0.0"
+
+    assert metrics_response()[0].startswith("text/plain; version=")
+    assert metrics_response(openmetrics)[0].startswith("application/openmetrics-text")
+    assert metrics_response(openmetrics)[1].endswith(b"# EOF\n")
+    assert metrics_response("text/plain; version=nonsense")[0].startswith("text/plain")
+    assert metrics_response("*/*;q=x, \x00")[0].startswith("text/plain")
+
+
+def test_labels_beyond_their_bounds_are_other() -> None:
+    """The first codes and operations keep their names, the rest share one; every error still counts."""
+    registry = CollectorRegistry()
+    runtime = Late(registry)
+    many = 700
+
+    for number in range(many):
+        error = AppError("boom", code=f"CODE_{number}")
+        runtime.handle(error, Origin(boundary="job", operation=f"GET /orders/{number}"))
+
+    found = samples(exposition(registry))
+    errors = [has for name, has in found if name == "holdfast_errors_total"]
+    operations = [has for name, has in found if name == "holdfast_operation_errors_total"]
+    assert (len(errors), len(operations)) == (MAX_ERRORS + 1, MAX_OPERATIONS + 1)
+    body = exposition(registry)
+    assert value(body, "holdfast_errors_total") == many
+    assert value(body, "holdfast_errors_total", code="other") == many - MAX_ERRORS
+    assert value(body, "holdfast_operation_errors_total", operation="other") == (
+        many - MAX_OPERATIONS
+    )
+
+
+anything = st.text(st.characters(), max_size=300)
+
+
+@given(st.lists(st.tuples(anything, anything, anything), min_size=1, max_size=30))
+@settings(max_examples=50)
+def test_any_code_operation_and_boundary_can_be_scraped(
+    errors: list[tuple[str, str, str]],
+) -> None:
+    """Quotes, line breaks, lone surrogates and floods in labels break no scrape and lose no error."""
+    registry = CollectorRegistry()
+    runtime = Late(registry)
+
+    for code, operation, boundary in errors:
+        origin = Origin(boundary=boundary, operation=operation)
+        runtime.handle(AppError("boom", code=code or "X"), origin)
+
+    body = exposition(registry)
+    assert value(body, "holdfast_errors_total") == len(errors)
+    assert value(body, "holdfast_operation_errors_total") == len(errors)
+    assert all(len(text) <= MAX_LABEL for _, has in samples(body) for _, text in has)
+
+
+@given(st.lists(st.integers(0, 2000), max_size=200), st.integers(1, 50))
+def test_a_bound_holds_and_never_changes_its_mind(values: list[int], most: int) -> None:
+    """At most so many values are told apart, and one that was told apart stays so."""
+    bound = prometheus._Bound(most)
+
+    kept = [bound.keep(str(number)) for number in values]
+
+    assert len(set(kept) - {("other",)}) == min(most, len(set(values)))
+    again = [bound.keep(str(number)) for number in values]
+    assert all(first in {("other",), later} for first, later in zip(kept, again, strict=True))
+
+
+def test_counts_add_up_under_many_threads() -> None:
+    """Eight threads that handle errors while two scrape lose none and count none twice."""
+    registry = CollectorRegistry()
+    runtime = Late(registry, Broken())
+
+    def handle() -> None:
+        for _ in range(100):
+            runtime.handle(KeyError("sku"), ORIGIN)
+
+    def scrape() -> None:
+        for _ in range(20):
+            exposition(registry)
+
+    threads = [threading.Thread(target=work) for work in [handle] * 8 + [scrape] * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    body = exposition(registry)
+    assert value(body, "holdfast_errors_total") == 800
+    assert value(body, "holdfast_reports_total", reporter="broken", outcome="failed") == 800
+
+
+def test_a_missing_library_is_a_mistake_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Naming the reporter without its library says which extra to install."""
+    monkeypatch.delitem(sys.modules, "holdfast.integrations.prometheus")
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+
+    with pytest.raises(SettingsError, match=r'pip install "holdfast\[prometheus\]"'):
+        Runtime(Settings(reporters=("prometheus",)))
+
+
+APPLICATION = """
+import os
+from holdfast.integrations.prometheus import metrics_response
+from holdfast.record import Origin
+from holdfast.runtime import Runtime
+from holdfast.settings import ReportingSettings, Settings
+
+runtime = Runtime(Settings(reporters=("prometheus",), reporting=ReportingSettings(inline=True)))
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/metrics":
+        content_type, body = metrics_response(environ.get("HTTP_ACCEPT", ""))
+        start_response("200 OK", [("Content-Type", content_type)])
+        return [body]
+    runtime.handle(KeyError("sku"), Origin(boundary="wsgi", operation="GET /"))
+    start_response("500 No", [("X-Worker", str(os.getpid()))])
+    return [b""]
+"""
+
+
+@contextmanager
+def gunicorn(folder: Path, *options: str) -> Generator[str]:
+    """Serve the application with three workers, and give host and port."""
+    (folder / "counted.py").write_text(APPLICATION)
+    (folder / "metrics").mkdir()
+    server = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "--workers=3",
+            "--bind=127.0.0.1:0",
+            *options,
+            "counted",
+        ],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{SOURCE}{os.pathsep}{folder}",
+            "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
+        },
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stderr is not None
+    try:
+        said = ""
+        while said.count("Booting worker") < 3:
+            line = server.stderr.readline()
+            assert line, said
+            said += line
+        yield re.findall(r"127\.0\.0\.1:\d+", said)[0]
+    finally:
+        server.terminate()
+        server.communicate(timeout=20)
+
+
+def get(host: str, path: str) -> tuple[str, bytes]:
+    """Return which worker answered, and the body."""
+    connection = http.client.HTTPConnection(host, timeout=10)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    found = str(answer.getheader("X-Worker")), answer.read()
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize("options", [(), ("--preload",)], ids=["each-loads", "preload"])
+def test_any_worker_answers_for_all_of_them(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Under gunicorn every worker counts, and each one's /metrics gives the sum."""
+    need("gunicorn")
+    with gunicorn(tmp_path, *options) as host:
+        workers: list[str] = []
+        while len(workers) < 60 or len(set(workers)) < 2:  # the others may still be loading
+            workers.append(get(host, "/")[0])
+        bodies = [get(host, "/metrics")[1] for _ in range(10)]
+
+    errors = {value(body, "holdfast_errors_total", code="INTERNAL_ERROR") for body in bodies}
+    reports = {value(body, "holdfast_reports_total", outcome="delivered") for body in bodies}
+    assert errors == {len(workers)}
+    assert reports <= {len(workers) - behind for behind in range(len(set(workers)) + 1)}
