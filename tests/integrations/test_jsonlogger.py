@@ -29,7 +29,7 @@ from holdfast.errors import AppError, DatabaseError, ValidationError  # noqa: E4
 from holdfast.integrations import jsonlogger  # noqa: E402
 from holdfast.record import Origin  # noqa: E402
 from holdfast.runtime import Runtime  # noqa: E402
-from holdfast.settings import LoggingSettings, ReportingSettings, Settings  # noqa: E402
+from holdfast.settings import LoggingSettings, ReportingSettings, Settings, SettingsError  # noqa: E402
 
 NAME = "holdfast_json_under_test"
 ORIGIN = Origin(boundary="django.request", operation="GET /orders/<id>", path="/orders/7")
@@ -192,8 +192,8 @@ def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
     """JSON without python-json-logger says what to install; plain text does without."""
     monkeypatch.setitem(sys.modules, "pythonjsonlogger.json", None)
 
-    with pytest.raises(ImportError, match=r'pip install "holdfast\[json\]"'):
-        jsonlogger.attach_handler(NAME, "json", "INFO")
+    with pytest.raises(SettingsError, match=r'REPORTERS\[0\].*pip install "holdfast\[json\]"'):
+        runtime("json")
     jsonlogger.attach_handler(NAME, "plain", "INFO")
 
 

@@ -245,8 +245,16 @@ class _Loader:
             place = self._notation.path("reporters", i)
             factory = self._load(place, self._path_of(place, name))
             if factory is not None:
-                made.append(cast("ReporterFactory", factory)(runtime))
+                self._make(place, cast("ReporterFactory", factory), runtime, made)
         return made
+
+    def _make(
+        self, place: str, factory: ReporterFactory, runtime: Runtime, made: list[Reporter]
+    ) -> None:
+        try:
+            made.append(factory(runtime))
+        except ImportError as error:  # a library that only some settings need
+            self.problems.append(Problem(place, str(error)))
 
     def finish(self) -> None:
         if self.problems:
