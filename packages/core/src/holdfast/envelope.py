@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -211,15 +211,24 @@ def render(
     language: str = DEFAULT,
     type_uri: str = "about:blank",
 ) -> Rendered:
-    """Write an answer in a format and language, with the headers that belong to it."""
-    if chosen is Format.HTML:
-        body = to_html(answer, language).encode("utf-8", "replace")
-    else:
-        problem = chosen is Format.PROBLEM
-        data = to_problem(answer, language, type_uri) if problem else to_envelope(answer, language)
-        body = _to_json(data).encode("utf-8", "backslashreplace")
+    """Write an answer in a format and language, with the headers that belong to it.
+
+    Details that are no JSON, which only an answer of one's own making can have, are left out.
+    """
+    try:
+        body = _body(answer, chosen, language, type_uri)
+    except (TypeError, ValueError, RecursionError):  # details of a middleware's making
+        body = _body(replace(answer, details={}), chosen, language, type_uri)
     headers = (*answer.headers, ("Content-Language", language))
     return Rendered(answer.status, chosen.value, body, headers)
+
+
+def _body(answer: Answer, chosen: Format, language: str, type_uri: str) -> bytes:
+    if chosen is Format.HTML:
+        return to_html(answer, language).encode("utf-8", "replace")
+    problem = chosen is Format.PROBLEM
+    data = to_problem(answer, language, type_uri) if problem else to_envelope(answer, language)
+    return _to_json(data).encode("utf-8", "backslashreplace")
 
 
 _to_json: Callable[[object], str] = json.JSONEncoder(
