@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import django
 import pytest
+from django.http import HttpRequest
+from django.test import RequestFactory
 from django.test.utils import setup_test_environment, teardown_test_environment
 
 from holdfast import environment
@@ -23,9 +25,11 @@ current.project_runtime().uninstall()  # other folders of tests start without a 
 
 
 @pytest.fixture(scope="session", autouse=True)
-def django_test_environment() -> Iterator[None]:
+def django_test_environment(request: pytest.FixtureRequest) -> Iterator[None]:
     """Prepare Django as its own test runner does."""
     setup_test_environment()
+    if request.config.pluginmanager.hasplugin("django"):  # pytest-django, which forbids databases
+        request.getfixturevalue("django_db_blocker").unblock()
     yield
     teardown_test_environment()
 
@@ -36,10 +40,16 @@ class RecordingProject:
     def __init__(self) -> None:
         self.recorded = RecordingReporter()
 
-    def configure(self, *reporters: Reporter, inline: bool = True, **settings: object) -> Runtime:
+    def configure(
+        self,
+        *reporters: Reporter,
+        named: tuple[str, ...] = (),
+        inline: bool = True,
+        **settings: object,
+    ) -> Runtime:
         """Give the project a runtime with these settings and, beside the recording one, reporters."""
         chosen = DjangoSettings(
-            reporters=(),
+            reporters=named,
             reporting=ReportingSettings(inline=inline),
             **settings,  # type: ignore[arg-type]  # validated by the class
         )
@@ -73,3 +83,9 @@ def server(
     folder = tmp_path_factory.mktemp(request.param)
     with serve(request.param, folder) as running:
         yield running
+
+
+@pytest.fixture
+def rf_request() -> HttpRequest:
+    """Make a request that no middleware has seen."""
+    return RequestFactory().get("/")

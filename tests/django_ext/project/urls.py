@@ -36,7 +36,7 @@ def around(request: HttpRequest, when: str) -> HttpResponse:
     return HttpResponse("ok")
 
 
-urlpatterns: list[URLPattern | URLResolver] = [
+urlpatterns: list[URLPattern | URLResolver] = [  # pyright: ignore[reportUnknownVariableType]
     path("health/", include("holdfast_django.urls")),
     path("sync/form", form),
     path("async/form", async_form),

@@ -1,0 +1,107 @@
+"""Start-up: settings, the runtime, and what changes them."""
+
+import subprocess
+import sys
+
+import pytest
+from django.apps import apps
+from django.conf import urls as default_handlers
+from django.test import override_settings
+
+from holdfast import environment
+from holdfast.context import work
+from holdfast.runtime import Runtime
+from holdfast.settings import SettingsError
+from holdfast_django import current, views
+from holdfast_django.conf import DjangoSettings
+from tests.django_ext.conftest import RecordingProject
+
+
+def test_the_project_has_one_runtime_which_is_the_processs() -> None:
+    """Made when the apps are ready."""
+    assert environment.default() is current.project_runtime()
+
+
+def test_changed_settings_make_another_runtime() -> None:
+    """`override_settings` in a project's tests works for ours too; health checks stay."""
+    before = current.project_runtime()
+
+    with override_settings(HOLDFAST={"SERVICE": "other", "REPORTERS": [], "IN_DEBUG": True}):
+        inside = current.project_runtime()
+        assert inside.settings.service == "other"
+        assert current.project_settings().in_debug
+        assert inside.health is before.health
+        assert environment.default() is inside
+
+    assert current.project_runtime().settings.service == "shop"
+
+
+def test_other_settings_change_nothing() -> None:
+    """The runtime stays."""
+    before = current.project_runtime()
+
+    with override_settings(DEBUG=True):
+        assert current.project_runtime() is before
+
+
+def test_all_mistakes_in_settings_are_told_at_once() -> None:
+    """Each with its path and the nearest valid name, at start-up."""
+    with (
+        pytest.raises(SettingsError) as raised,
+        override_settings(HOLDFAST={"SERVISE": "shop", "IN_DEBUG": "yes", "REDACT": {"KEY": []}}),
+    ):
+        pass  # pragma: no cover
+
+    said = str(raised.value)
+    assert "HOLDFAST.SERVISE" in said
+    assert "SERVICE" in said
+    assert "HOLDFAST.IN_DEBUG" in said
+    assert "HOLDFAST.REDACT.KEY" in said
+
+
+def test_a_runtime_that_is_there_already_stays_the_processs() -> None:
+    """Requests find the project's own all the same."""
+    current.project_runtime().uninstall()
+    other = Runtime(DjangoSettings(reporters=())).install()
+    try:
+        made = current.rebuild()
+        assert environment.current() is other
+        with work(boundary=current.BOUNDARY):
+            assert environment.current() is made
+    finally:
+        other.uninstall()
+
+
+def test_settings_of_another_kind_have_djangos_defaults(project: RecordingProject) -> None:
+    """A runtime made by hand may have the core's settings alone."""
+    current.replace(Runtime())
+
+    assert current.project_settings() == DjangoSettings()
+
+
+def test_error_views_are_installed_where_django_looks() -> None:
+    """The project's urls stay untouched."""
+    assert default_handlers.handler500 is views.server_error
+    assert default_handlers.handler404 is views.page_not_found
+
+
+def test_getting_ready_twice_is_harmless() -> None:
+    """As some test runners do."""
+    apps.get_app_config("holdfast_django").ready()
+
+
+def test_django_rest_framework_and_sentry_are_not_imported() -> None:
+    """They are extras."""
+    code = (
+        "import sys, django; from django.conf import settings;"
+        "settings.configure(INSTALLED_APPS=['holdfast_django'], HOLDFAST={'REPORTERS': []},"
+        " MIDDLEWARE=['holdfast_django.middleware.HoldfastMiddleware']);"
+        "django.setup(); import holdfast_django.middleware;"
+        "print([name for name in ('rest_framework', 'sentry_sdk') if name in sys.modules])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+    )
+
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,95 @@
+"""System checks: what would make errors escape."""
+
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.conf import settings
+from django.core.checks import run_checks
+from django.http import HttpRequest, HttpResponse
+from django.test import override_settings
+from django.urls import path
+from rest_framework.views import APIView
+
+from holdfast_django.checks import HANDLER, MIDDLEWARE, OUR_CSRF_VIEW
+from holdfast_django.middleware import HoldfastMiddleware
+
+WITHOUT_DRF = [app for app in settings.INSTALLED_APPS if app != "rest_framework"]
+
+
+class OwnMiddleware(HoldfastMiddleware):
+    """One of the project's own kind."""
+
+
+def ignore(*_: object) -> None:
+    """Let every error go on."""
+
+
+class OwnHandler(APIView):
+    """A view that answers its errors by itself."""
+
+    def get_exception_handler(self) -> Callable[..., Any]:
+        """Choose another."""
+        return ignore
+
+
+async def coroutine(request: HttpRequest) -> HttpResponse:
+    """Answer."""
+    return HttpResponse()
+
+
+def handler500(request: HttpRequest) -> HttpResponse:
+    """Answer in the project's words."""
+    return HttpResponse(status=500)
+
+
+urlpatterns = [path("own", OwnHandler.as_view()), path("coroutine", coroutine)]
+
+
+def found() -> list[str]:
+    """Return the ids of what the checks found."""
+    messages = [m for m in run_checks() if (m.id or "").startswith("holdfast")]
+    assert all(message.hint for message in messages)
+    return sorted(message.id or "" for message in messages)
+
+
+def test_a_project_in_order_hears_nothing() -> None:
+    """The project of these tests is."""
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"MIDDLEWARE": ["django.middleware.common.CommonMiddleware"]}, ["holdfast.E001"]),
+        (
+            {"MIDDLEWARE": ["django.middleware.common.CommonMiddleware", MIDDLEWARE]},
+            ["holdfast.W001"],
+        ),
+        ({"MIDDLEWARE": [f"{__name__}.OwnMiddleware"]}, []),
+        ({"CSRF_FAILURE_VIEW": "shop.views.refused"}, ["holdfast.W003"]),
+        ({"CSRF_FAILURE_VIEW": OUR_CSRF_VIEW}, []),
+        ({"REST_FRAMEWORK": {}}, ["holdfast.W004"]),
+        ({"REST_FRAMEWORK": {"EXCEPTION_HANDLER": HANDLER}}, []),
+        ({"DEBUG_PROPAGATE_EXCEPTIONS": True}, ["holdfast.W007"]),
+        ({"INSTALLED_APPS": WITHOUT_DRF, "REST_FRAMEWORK": {}}, []),
+    ],
+)
+def test_what_lets_errors_escape_is_told(changed: dict[str, Any], expected: list[str]) -> None:
+    """Each by its own id."""
+    with override_settings(**changed):
+        assert found() == expected
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_handlers_of_the_project_are_told() -> None:
+    """Of the root urlconf (W002), and of a view of Django REST framework (W005)."""
+    assert found() == ["holdfast.W002", "holdfast.W005"]
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_asynchronous_views_in_transactions_are_told() -> None:
+    """Django cannot run them."""
+    with patch.dict(settings.DATABASES["default"], ATOMIC_REQUESTS=True):
+        assert "holdfast.W006" in found()

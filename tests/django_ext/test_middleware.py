@@ -1,0 +1,327 @@
+"""The outermost middleware: ids in and out, the nets behind Django's own handling, streams."""
+
+import asyncio
+import io
+import re
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from django.core.signals import got_request_exception
+from django.http import (
+    FileResponse,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    StreamingHttpResponse,
+)
+from django.http.response import HttpResponseBase
+from django.test import AsyncClient, Client, RequestFactory, override_settings
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.context import current_context
+from holdfast.errors import ResourceNotFoundError
+from holdfast.handler import Action, Verdict
+from holdfast.record import Origin
+from holdfast_django import current
+from holdfast_django.middleware import HoldfastMiddleware
+from tests.django_ext.conftest import RecordingProject
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.fixture
+def client() -> Client:
+    """Make a client that shows 500s instead of raising."""
+    return Client(raise_request_exception=False)
+
+
+def answer(response: HttpResponseBase, request: HttpRequest | None = None) -> HttpResponseBase:
+    """Return what the middleware makes of a response."""
+    made = HoldfastMiddleware(lambda _: response)(request or RequestFactory().get("/"))
+    assert isinstance(made, HttpResponseBase)
+    return made
+
+
+def test_a_traceparent_comes_back_with_a_span_of_our_own(client: Client) -> None:
+    """The trace goes on: same trace id and flags, another span."""
+    response = client.get("/sync/ok", headers={"traceparent": TRACEPARENT})
+
+    trace_id, span_id, flags = TRACEPARENT.split("-")[1:]
+    assert response.headers["X-Request-ID"] == trace_id
+    assert re.fullmatch(
+        rf"00-{trace_id}-(?!{span_id})[0-9a-f]{{16}}-{flags}", response.headers["traceparent"]
+    )
+
+
+def test_a_request_id_comes_back(client: Client) -> None:
+    """A valid id of the caller's is the id of everything."""
+    response = client.get("/sync/crash", headers={"X-Request-ID": "order-42"})
+
+    assert response.headers["X-Request-ID"] == "order-42"
+    assert response.json()["except"]["trace_id"] == "order-42"
+
+
+@given(
+    st.one_of(
+        st.text(min_size=1).filter(
+            lambda text: not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/@=+-]*", text)
+        ),
+        st.integers(129, 10_000).map("a".__mul__),
+    )
+)
+def test_an_invalid_request_id_is_replaced(value: str) -> None:
+    """Neither line breaks, nor floods, nor anything beyond plain ASCII comes back."""
+    request = RequestFactory().get("/", HTTP_X_REQUEST_ID=value, HTTP_TRACEPARENT=value)
+
+    response = answer(HttpResponse(), request)
+
+    assert re.fullmatch(r"[0-9a-f]{32}", response.headers["X-Request-ID"])
+
+
+def test_the_context_ends_with_the_request(client: Client) -> None:
+    """Nothing of a request is left when it is over, whether it failed or not."""
+    client.get("/sync/ok")
+    client.get("/sync/crash")
+
+    assert current_context() is None
+
+
+def test_a_server_error_without_an_exception_is_recorded(
+    client: Client, project: RecordingProject
+) -> None:
+    """A 500 in the project's own words keeps them, and is an event of its own."""
+    response = client.get("/sync/wordy")
+
+    assert (response.status_code, response.content) == (500, b"our own words")
+    assert [r.classification.code for r in project.recorded.records] == ["UNEXPLAINED_RESPONSE"]
+
+
+def test_a_bodiless_refusal_gets_a_body_and_keeps_its_headers() -> None:
+    """Django's 405 says nothing but `Allow`; ours says it all."""
+    response = answer(HttpResponseNotAllowed(["GET", "HEAD"]))
+
+    assert isinstance(response, HttpResponse)
+    assert b"METHOD_NOT_ALLOWED" in response.content
+    assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD")
+    assert response.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "INVALID_REQUEST_DATA"),
+        (401, "UNAUTHORIZED"),
+        (404, "RESOURCE_NOT_FOUND"),
+        (409, "STATE_CONFLICT"),
+        (418, "INVALID_REQUEST_DATA"),
+        (429, "RATE_LIMIT_EXCEEDED"),
+        (500, "UNEXPLAINED_RESPONSE"),
+        (507, "UNEXPLAINED_RESPONSE"),
+    ],
+)
+def test_a_bodiless_response_keeps_its_status(
+    status: int, code: str, project: RecordingProject
+) -> None:
+    """The status is the project's word; body and record follow it."""
+    response = answer(HttpResponse(status=status, headers={"Content-Length": "0"}))
+
+    assert isinstance(response, HttpResponse)
+    assert response.status_code == status
+    assert response.headers["Content-Length"] == str(len(response.content))
+    (record,) = project.recorded.records
+    assert (record.classification.code, record.classification.status) == (code, status)
+
+
+def test_a_bodiless_refusal_of_a_head_request_stays_bodiless() -> None:
+    """HEAD never has a body."""
+    response = answer(HttpResponseNotAllowed(["GET"]), RequestFactory().head("/"))
+
+    assert isinstance(response, HttpResponse)
+    assert response.content == b""
+    assert int(response.headers["Content-Length"]) > 0
+
+
+def test_a_refusal_in_the_projects_own_words_is_left_alone(project: RecordingProject) -> None:
+    """A 4xx with a body is an answer, not an error."""
+    response = answer(HttpResponse("no", status=400))
+
+    assert isinstance(response, HttpResponse)
+    assert response.content == b"no"
+    assert project.recorded.records == []
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), RuntimeError("server")])
+def test_what_passes_through_comes_out_unchanged(
+    error: BaseException, project: RecordingProject
+) -> None:
+    """Exits go on unrecorded, errors of Django's own handling go on recorded."""
+
+    def fail(_: HttpRequest) -> HttpResponse:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        HoldfastMiddleware(fail)(RequestFactory().get("/"))
+
+    assert raised.value is error
+    assert len(project.recorded.records) == isinstance(error, RuntimeError)
+
+
+async def test_a_cancelled_request_is_no_error(project: RecordingProject) -> None:
+    """A caller who leaves cancels the request: nothing is recorded, the cancellation goes on."""
+
+    async def leave(_: HttpRequest) -> HttpResponse:
+        raise asyncio.CancelledError
+
+    handled = HoldfastMiddleware(leave)(RequestFactory().get("/"))
+
+    with pytest.raises(asyncio.CancelledError):
+        await handled  # type: ignore[misc]  # asynchronous, because the rest of the stack is
+    assert project.recorded.records == []
+
+
+def test_the_test_client_raises_server_errors_and_no_others() -> None:
+    """As without us: a 500 comes out as the view's exception, a 404 as a response."""
+    client = Client()
+
+    with pytest.raises(KeyError, match="password"):
+        client.get("/sync/crash")
+    with pytest.raises(TimeoutError):
+        client.get("/sync/timeout")
+    assert client.get("/sync/not-found").status_code == 404
+    assert client.get("/middleware/ok").status_code == 200
+
+
+async def test_the_asynchronous_test_client_raises_server_errors() -> None:
+    """The same under ASGI."""
+    with pytest.raises(KeyError, match="password"):
+        await AsyncClient().get("/async/crash")
+
+
+@pytest.mark.parametrize("path", ["/sync/crash", "/async/crash", "/drf/out-of-order"])
+def test_djangos_signal_is_sent_once_for_a_server_error(client: Client, path: str) -> None:
+    """Other listeners hear of an error as if we were not there; one that raises changes nothing."""
+    heard: list[object] = []
+
+    def listen(**_: object) -> None:
+        heard.append(sys.exception())
+        raise RuntimeError("a listener broke")
+
+    got_request_exception.connect(listen)
+    try:
+        response = client.get(path)
+    finally:
+        got_request_exception.disconnect(listen)
+
+    assert response.json()["success"] is False
+    assert len(heard) == 1
+    assert isinstance(heard[0], Exception)
+
+
+def test_our_receiver_is_connected_once() -> None:
+    """Getting ready again does not count an error twice."""
+    from holdfast_django.signals import connect  # noqa: PLC0415
+
+    before = len(got_request_exception.receivers)
+
+    connect()
+
+    assert len(got_request_exception.receivers) == before
+
+
+@override_settings(DEBUG=True)
+def test_debug_keeps_djangos_technical_pages(client: Client) -> None:
+    """Developers see Django's pages for what Django has a page for; errors raised on purpose are answered."""
+    assert b"Exception Value" in client.get("/sync/crash").content
+    assert b"URLconf" in client.get("/nowhere").content
+    assert client.get("/sync/not-found").json()["except"]["code"] == "RESOURCE_NOT_FOUND"
+
+
+@override_settings(DEBUG=True)
+def test_a_setting_answers_in_debug_too(client: Client, project: RecordingProject) -> None:
+    """With IN_DEBUG callers get what production gives them."""
+    project.configure(in_debug=True)
+
+    assert client.get("/sync/crash").json()["except"]["code"] == "INTERNAL_ERROR"
+
+
+@override_settings(DEBUG_PROPAGATE_EXCEPTIONS=True)
+def test_propagated_exceptions_are_recorded_once(project: RecordingProject) -> None:
+    """Every layer sees the exception again; it is one error."""
+    with pytest.raises(KeyError):
+        Client().get("/sync/crash")
+
+    assert len(project.recorded.records) == 1
+
+
+def test_a_handler_that_recovers_answers_the_request(project: RecordingProject) -> None:
+    """A middleware of the handler may give a response of its own."""
+
+    def recover(error: BaseException, origin: Origin) -> Verdict:
+        return Verdict(action=Action.RECOVERED, value=HttpResponse("recovered"))
+
+    current.project_runtime().handler._pipeline = recover
+
+    assert Client().get("/sync/crash").content == b"recovered"
+
+
+def test_a_streams_error_is_recorded_under_the_requests_id(project: RecordingProject) -> None:
+    """The error arises when the request is over, and still belongs to it."""
+    closed: list[bool] = []
+
+    class Body:
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"first"
+            raise ResourceNotFoundError("gone")
+
+        def close(self) -> None:
+            closed.append(True)
+
+    request = RequestFactory().get("/", headers={"X-Request-ID": "stream-1"})
+    response = answer(StreamingHttpResponse(Body()), request)
+
+    with pytest.raises(ResourceNotFoundError):
+        list(response)
+    response.close()
+
+    assert [record.trace_id for record in project.recorded.records] == ["stream-1"]
+    assert closed == [True]
+
+
+async def test_an_asynchronous_streams_error_is_recorded(project: RecordingProject) -> None:
+    """The same for an asynchronous body."""
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"first"
+        raise ResourceNotFoundError("gone")
+
+    response = answer(StreamingHttpResponse(body()))
+    assert isinstance(response, StreamingHttpResponse)
+
+    chunks = aiter(response)
+    assert await anext(chunks) == b"first"
+    with pytest.raises(ResourceNotFoundError):
+        await anext(chunks)
+    assert len(project.recorded.records) == 1
+
+
+def test_a_caller_who_leaves_a_stream_is_no_error(project: RecordingProject) -> None:
+    """Closing the generator in the middle is control flow."""
+    response = answer(StreamingHttpResponse(iter([b"a", b"b"])))
+
+    next(iter(response))
+    response.close()
+
+    assert project.recorded.records == []
+
+
+def test_a_file_is_left_to_the_server(tmp_path: Path) -> None:
+    """A wrapped file could not be sent by `wsgi.file_wrapper`."""
+    file = io.BytesIO(b"content")
+    response = FileResponse(file)
+
+    answer(response)
+
+    assert response.file_to_stream is file
