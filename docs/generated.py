@@ -1,0 +1,111 @@
+"""The parts of the documentation that are made from the source: tables of codes, kinds and settings.
+
+`python docs/generated.py` prints the table of settings for README.md.
+"""
+
+import ast
+import inspect
+from collections.abc import Iterable, Iterator
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import cast
+
+from holdfast import ErrorKind, Settings, catalog
+
+
+def codes() -> str:
+    """Return a table of the codes that ship with the suite."""
+    ours = [entry for entry in catalog.entries() if entry.source.startswith("holdfast.")]
+    rows = [
+        (
+            f"`{entry.code}`",
+            str(entry.status),
+            f"`{entry.type}`",
+            entry.title,
+            "yes" if entry.transient else "no",
+            entry.description,
+        )
+        for entry in ours
+    ]
+    return table(("Code", "Status", "Type", "Title", "Try again", "When"), rows)
+
+
+def kinds() -> str:
+    """Return a table of the kinds, the only place where statuses are decided."""
+    rows = [
+        (
+            f"`{kind}`",
+            str(kind.status),
+            f"`{kind.error_class}`",
+            kind.fault.value.lower(),
+            "yes" if kind.transient else "no",
+            kind.severity.name,
+        )
+        for kind in ErrorKind
+    ]
+    return table(("Kind", "Status", "Type", "Fault", "Transient", "Severity"), rows)
+
+
+def settings(cls: type = Settings, *, own: bool = False) -> str:
+    """Return a table of what may be set.
+
+    Args:
+        cls: The dataclass of settings.
+        own: Leave out what the core has as well.
+    """
+    rows = list(_settings(cls))
+    core = {row[0] for row in _settings(Settings)} if own else ()
+    return table(
+        ("Setting", "Default", "What it does"), [row for row in rows if row[0] not in core]
+    )
+
+
+def table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a Markdown table."""
+    lines = [titles, tuple("---" for _ in titles), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _settings(cls: type, prefix: str = "") -> Iterator[tuple[str, ...]]:
+    said = _attribute_docstrings(cls)
+    for field in fields(cls):  # type: ignore[arg-type]  # a dataclass of settings
+        name, default = f"{prefix}{field.name.upper()}", _default(field)
+        if is_dataclass(default):
+            yield from _settings(type(default), f"{name}.")
+        else:
+            yield f"`{name}`", f"`{_shown(default)}`", said[field.name].replace("|", r"\|")
+
+
+def _default(field: "Field[object]") -> object:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, tuple | frozenset):
+        return str(list(cast("tuple[object, ...]", default))).replace("'", '"')
+    return f'"{default}"' if isinstance(default, str) else str(default)
+
+
+def _attribute_docstrings(cls: type) -> dict[str, str]:
+    """Return the text that stands under each field, those of its parents first."""
+    found: dict[str, str] = {}
+    for parent in reversed(cls.__mro__):
+        if not is_dataclass(parent):
+            continue
+        (definition,) = ast.parse(inspect.getsource(parent)).body
+        assert isinstance(definition, ast.ClassDef)  # noqa: S101  # the source of a class
+        for field, below in zip(definition.body, definition.body[1:], strict=False):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                found[field.target.id] = _text(below)
+    return found
+
+
+def _text(node: ast.stmt) -> str:
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return " ".join(str(node.value.value).split())
+    return ""
+
+
+if __name__ == "__main__":
+    print(settings())  # noqa: T201  # a script
