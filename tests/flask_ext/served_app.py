@@ -31,6 +31,7 @@ class FileReporter:
         self._lock = threading.Lock()
 
     def report(self, event: Event) -> None:
+        """Append the record of an error."""
         if not isinstance(event, ErrorHandled):
             return
         record = event.record
@@ -170,6 +171,7 @@ def as_async(
     """Return the same view as a coroutine function."""
 
     async def run() -> ResponseReturnValue:
+        """Call the view."""
         return view()
 
     run.__name__ = f"async_{view.__name__}"

@@ -391,6 +391,7 @@ def test_async_hooks_are_like_others(app: Flask, recorded: RecordingReporter) ->
 
     @app.before_request
     async def check() -> None:
+        """Fail before the view."""
         raise BrokenError("the reason why")
 
     answer = app.test_client().get("/health")

@@ -17,6 +17,7 @@ class RaisingReporter:
     name = "raising"
 
     def report(self, event: Event) -> None:
+        """Fail."""
         raise ConnectionError("collector is down")
 
 
@@ -30,6 +31,7 @@ class HangingReporter:
         self.released = threading.Event()
 
     def report(self, event: Event) -> None:
+        """Hang."""
         self.entered.set()
         self.released.wait(30)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from flask import Flask, Response
+from flask import Flask, Response, got_request_exception
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
@@ -167,7 +167,6 @@ def test_a_failing_receiver_of_the_signal_is_answered(
     app: Flask, recorded: RecordingReporter
 ) -> None:
     """An error within somebody's signal receiver hides neither the first error nor the shape."""
-    from flask import got_request_exception  # noqa: PLC0415  # for this test alone
 
     @app.get("/")
     def view() -> str:
