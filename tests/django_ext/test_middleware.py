@@ -1,20 +1,16 @@
 """The outermost middleware: ids in and out, the nets behind Django's own handling, streams."""
 
 import asyncio
-import io
 import re
 import sys
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import got_request_exception
 from django.http import (
-    FileResponse,
     HttpRequest,
     HttpResponse,
     HttpResponseNotAllowed,
-    StreamingHttpResponse,
 )
 from django.http.response import HttpResponseBase
 from django.test import AsyncClient, Client, RequestFactory, override_settings
@@ -22,7 +18,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.context import current_context
-from holdfast.errors import ResourceNotFoundError
 from holdfast.handler import Action, Verdict
 from holdfast.record import Origin
 from holdfast_django import current
@@ -267,61 +262,17 @@ def test_a_handler_that_recovers_answers_the_request(project: RecordingProject) 
     assert Client().get("/sync/crash").content == b"recovered"
 
 
-def test_a_streams_error_is_recorded_under_the_requests_id(project: RecordingProject) -> None:
-    """The error arises when the request is over, and still belongs to it."""
-    closed: list[bool] = []
-
-    class Body:
-        def __iter__(self) -> Iterator[bytes]:
-            yield b"first"
-            raise ResourceNotFoundError("gone")
-
-        def close(self) -> None:
-            closed.append(True)
-
-    request = RequestFactory().get("/", headers={"X-Request-ID": "stream-1"})
-    response = answer(StreamingHttpResponse(Body()), request)
-
-    with pytest.raises(ResourceNotFoundError):
-        list(response)
-    response.close()
-
-    assert [record.trace_id for record in project.recorded.records] == ["stream-1"]
-    assert closed == [True]
+def test_the_middleware_alone_is_refused_at_start_up() -> None:
+    """Without its app nothing would capture what Django answers."""
+    with (
+        override_settings(INSTALLED_APPS=[]),
+        pytest.raises(ImproperlyConfigured, match="INSTALLED_APPS"),
+    ):
+        HoldfastMiddleware(lambda _: HttpResponse())
 
 
-async def test_an_asynchronous_streams_error_is_recorded(project: RecordingProject) -> None:
-    """The same for an asynchronous body."""
+def test_a_body_of_ours_varies_with_what_chose_it() -> None:
+    """What the response varied with before is kept."""
+    response = answer(HttpResponse(status=403, headers={"Vary": "Cookie"}))
 
-    async def body() -> AsyncIterator[bytes]:
-        yield b"first"
-        raise ResourceNotFoundError("gone")
-
-    response = answer(StreamingHttpResponse(body()))
-    assert isinstance(response, StreamingHttpResponse)
-
-    chunks = aiter(response)
-    assert await anext(chunks) == b"first"
-    with pytest.raises(ResourceNotFoundError):
-        await anext(chunks)
-    assert len(project.recorded.records) == 1
-
-
-def test_a_caller_who_leaves_a_stream_is_no_error(project: RecordingProject) -> None:
-    """Closing the generator in the middle is control flow."""
-    response = answer(StreamingHttpResponse(iter([b"a", b"b"])))
-
-    next(iter(response))
-    response.close()
-
-    assert project.recorded.records == []
-
-
-def test_a_file_is_left_to_the_server(tmp_path: Path) -> None:
-    """A wrapped file could not be sent by `wsgi.file_wrapper`."""
-    file = io.BytesIO(b"content")
-    response = FileResponse(file)
-
-    answer(response)
-
-    assert response.file_to_stream is file
+    assert response.headers["Vary"] == "Cookie, Accept, Accept-Language"

@@ -7,10 +7,13 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias, cast
 
 from asgiref.sync import markcoroutinefunction, sync_to_async
+from django.apps import apps
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import get_resolver, get_urlconf
+from django.utils.cache import patch_vary_headers
 
 from holdfast.context import begin, current_context, end
 from holdfast.errors import AppError
@@ -36,12 +39,19 @@ class HoldfastMiddleware:
 
     Args:
         get_response: The rest of the stack, synchronous or asynchronous.
+
+    Raises:
+        ImproperlyConfigured: When the app `holdfast_django` is not installed.
     """
 
     sync_capable = True
     async_capable = True
 
     def __init__(self, get_response: GetResponse) -> None:
+        if not apps.is_installed("holdfast_django"):
+            raise ImproperlyConfigured(
+                "HoldfastMiddleware needs its app: add 'holdfast_django' to INSTALLED_APPS"
+            )
         self.get_response = get_response
         self._asynchronous = is_async(get_response)
         if self._asynchronous:
@@ -141,6 +151,7 @@ def _fill(response: HttpResponse, ours: HttpResponse) -> None:
     """Give a response our body, and keep the headers it has."""
     response.content = ours.content
     kept = response.headers
+    patch_vary_headers(response, ("Accept", "Accept-Language"))
     for name, value in ours.headers.items():
         if name in {"Content-Type", "Content-Length"} or name not in kept:
             kept[name] = value
