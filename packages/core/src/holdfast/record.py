@@ -270,9 +270,13 @@ def _one_traceback(kind: str, message: str, frames: tuple[Frame, ...]) -> Iterat
     yield f"{kind}: {message}\n" if message else f"{kind}\n"
 
 
+_in_source = Redactor()
+"""By the built-in rules: what is written into the source of a program may be a secret too."""
+
+
 @lru_cache(maxsize=4096)
 def _frame_text(frame: Frame) -> str:
     """Format one frame; cached, because the same few places raise again and again."""
-    source = linecache.getline(frame.filename, frame.line).strip()
+    source = _in_source.text(linecache.getline(frame.filename, frame.line).strip())
     place = f'  File "{frame.filename}", line {frame.line}, in {frame.function}\n'
     return f"{place}    {source}\n" if source else place
