@@ -129,6 +129,9 @@ class ErrorHandler:
         return step
 
     def _decide(self, error: BaseException, origin: Origin) -> Verdict:
+        settled = self._settled(error)
+        if settled is not None:  # a middleware that failed afterwards leads here again
+            return settled
         linked = chain(error)
         reading = self.classifier.read(error)
         earlier = self._earlier(linked)
@@ -142,14 +145,18 @@ class ErrorHandler:
     def _settled(self, error: BaseException) -> Verdict | None:
         """Return what this handler decided about the very exception before."""
         # Not by `getattr`: what a class does with unknown names is its own business.
-        mark = error.__dict__.get(MARK)
-        return mark.verdict if isinstance(mark, _Mark) and mark.handler is self else None
+        mark: object = error.__dict__.get(MARK)
+        while isinstance(mark, _Mark):
+            if mark.handler is self:
+                return mark.verdict
+            mark = mark.before
+        return None
 
     def _mark(self, error: BaseException, verdict: Verdict) -> None:
         """Let the exception, unless it was handled before, give this verdict when it comes again."""
         try:
             if self._settled(error) is None:
-                error.__dict__[MARK] = _Mark(self, verdict)
+                error.__dict__[MARK] = _Mark(self, verdict, error.__dict__.get(MARK))
         except Exception:  # noqa: BLE001, S110  # a class may hide its attributes
             pass
 
@@ -234,16 +241,20 @@ def _work() -> WorkContext:
 
 
 class _Mark:
-    """Put on an exception that was handled; it does not travel to other processes."""
+    """Put on an exception that was handled; it does not travel to other processes.
 
-    __slots__ = ("handler", "verdict")
+    A handler's mark keeps those of other handlers, which belong to other applications.
+    """
 
-    def __init__(self, handler: ErrorHandler | None, verdict: Verdict) -> None:
+    __slots__ = ("before", "handler", "verdict")
+
+    def __init__(self, handler: ErrorHandler | None, verdict: Verdict, before: object) -> None:
         self.handler = handler
         self.verdict = verdict
+        self.before = before
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _Mark, (None, _CONTROL_FLOW)
+        return _Mark, (None, _CONTROL_FLOW, None)
 
 
 def _complain(text: str) -> None:
@@ -277,7 +288,8 @@ def _graver(now: Classification, earlier: Classification) -> bool:
 
 
 def _clean_origin(origin: Origin, redactor: Redactor) -> Origin:
-    operation, path = redactor.text(origin.operation), redactor.text(origin.path)
+    operation = redactor.text(origin.operation)
+    path = redactor.text(origin.path) if origin.path else ""
     if not origin.attributes and operation == origin.operation and path == origin.path:
         return origin
     attributes = redactor.mapping(origin.attributes)
