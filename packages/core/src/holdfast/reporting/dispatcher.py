@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from holdfast.clock import Clock, SystemClock
 from holdfast.events import Event
@@ -63,12 +63,8 @@ class Delivery:
 
     def outcomes(self) -> dict[str, int]:
         """Return the totals that only grow, by outcome."""
-        return {
-            "delivered": self.delivered,
-            "failed": self.failed,
-            "dropped": self.dropped,
-            **self.further,
-        }
+        ours = {"delivered": self.delivered, "failed": self.failed, "dropped": self.dropped}
+        return {**ours, **self.further}
 
 
 class Dispatcher:
@@ -120,7 +116,9 @@ class Dispatcher:
         Args:
             timeout: Seconds for all reporters together.
         """
-        return not self._late([(channel, channel.mark()) for channel in self._channels], timeout)
+        return not self._late(
+            [(channel, channel.ask(last=False)) for channel in self._channels], timeout
+        )
 
     def close(self, timeout: float = 2.0) -> bool:
         """Flush, then let reporters finish; False when time ran out. Events after it are dropped.
@@ -139,7 +137,9 @@ class Dispatcher:
         for channel in self._channels:
             channel.reset()
 
-    def _late(self, marks: "list[tuple[_Channel, _Mark]]", timeout: float) -> "list[_Channel]":
+    def _late(
+        self, marks: "Iterable[tuple[_Channel, threading.Event | None]]", timeout: float
+    ) -> "list[_Channel]":
         """Wait for marks together, and return the channels that did not come to theirs."""
         until = self._clock.monotonic() + timeout
         late: list[_Channel] = []
@@ -147,9 +147,6 @@ class Dispatcher:
             if mark is not None and not mark.wait(max(0.0, until - self._clock.monotonic())):
                 late.append(channel)
         return late
-
-
-_Mark: TypeAlias = threading.Event | None
 
 
 class _Ask:
@@ -205,15 +202,12 @@ class _Channel:
         else:
             self._deliver(event)
 
-    def mark(self) -> threading.Event | None:
-        return self._ask(last=False)
-
     def close(self) -> threading.Event | None:
         if self._closed:
             return None
         self._closed = True
         if self._thread is not None:
-            return self._ask(last=True)
+            return self.ask(last=True)
         self._deliver_waiting()
         self._finish()
         return None
@@ -225,7 +219,7 @@ class _Channel:
             f"reporter {self.name!r} did not finish in time; events not delivered: {waiting}, "
             "beside the one it was busy with"
         )
-        self._ask(last=True)  # should it come round after all, it still finishes
+        self.ask(last=True)  # should it come round after all, it still finishes
 
     def delivery(self) -> Delivery:
         return Delivery(
@@ -243,7 +237,7 @@ class _Channel:
         except Exception:  # noqa: BLE001  # observation never hurts
             return {}
 
-    def _ask(self, *, last: bool) -> threading.Event | None:
+    def ask(self, *, last: bool) -> threading.Event | None:
         if self._thread is None:
             return None
         ask = _Ask(last=last)
