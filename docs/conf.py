@@ -6,11 +6,10 @@ from pathlib import Path
 import django
 from django.conf import settings
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import generated  # stands beside this file
-
-from holdfast import __version__  # after the path is set
+from docs import generated
+from holdfast import __version__
 from holdfast_django.conf import DjangoSettings
 from holdfast_flask import FlaskSettings
 

@@ -1,6 +1,6 @@
 """The parts of the documentation that are made from the source: tables of codes, kinds and settings.
 
-`python docs/generated.py` prints the table of settings for README.md.
+`python -m docs.generated` prints the table of settings for README.md.
 """
 
 import ast
@@ -67,7 +67,7 @@ def table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def _settings(cls: type, prefix: str = "") -> Iterator[tuple[str, ...]]:
     said = _attribute_docstrings(cls)
-    for field in fields(cls):  # type: ignore[arg-type]  # a dataclass of settings
+    for field in fields(cls):
         name, default = f"{prefix}{field.name.upper()}", _default(field)
         if is_dataclass(default):
             yield from _settings(type(default), f"{name}.")
