@@ -1,8 +1,8 @@
 """From a request to the handler: an exception, and where it became somebody's answer."""
 
-from typing import Final
+from typing import Final, cast
 
-from flask import Flask, has_request_context, request
+from flask import Flask, Request, has_request_context, request
 from flask.typing import ResponseReturnValue
 
 from holdfast.handler import Verdict
@@ -34,9 +34,10 @@ class Capture:
 
     def error(self, error: BaseException, boundary: str = BOUNDARY) -> Verdict:
         """Have the handler decide about an exception of the current request."""
-        verdict = self.runtime.handle(error, origin(boundary))
-        if has_request_context():
-            request.environ[VERDICT] = verdict
+        current = _current_request()
+        verdict = self.runtime.handle(error, _origin(boundary, current))
+        if current is not None:
+            current.environ[VERDICT] = verdict
         return verdict
 
     def signalled(self, _: Flask, /, exception: BaseException, **__: object) -> None:
@@ -52,14 +53,25 @@ def verdict() -> Verdict | None:
 
 def origin(boundary: str = BOUNDARY) -> Origin:
     """Return where the current request is: the route, which has few values, and the path."""
-    if not has_request_context():
+    return _origin(boundary, _current_request())
+
+
+def _origin(boundary: str, current: Request | None) -> Origin:
+    if current is None:
         return Origin(boundary=boundary)
-    rule = request.url_rule
+    rule = current.url_rule
     return Origin(
         boundary=boundary,
-        operation=operation_of(request.method, None if rule is None else rule.rule),
-        path=request.path,
+        operation=operation_of(current.method, None if rule is None else rule.rule),
+        path=current.path,
     )
+
+
+def _current_request() -> Request | None:
+    # The request itself, because each use of the proxy looks it up again.
+    if not has_request_context():
+        return None
+    return cast("Request", request._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001  # as Flask documents
 
 
 def operation_of(method: str, route: str | None) -> str:

@@ -135,7 +135,7 @@ class Handlers:
         raised = environ.pop(RAISED, None)
         if EXPECTED in environ:
             return response
-        empty = not response.is_streamed and not response.direct_passthrough and _is_empty(response)
+        empty = _is_empty(response)
         decided = verdict() or self._explain(response.status_code, raised, empty=empty)
         if decided is None or decided.answer is None or not empty:
             return response
@@ -167,7 +167,8 @@ def _is_bare(error: Exception) -> bool:
 
 
 def _is_empty(response: Response) -> bool:
-    return not any(response.iter_encoded())
+    body = response.response
+    return isinstance(body, (list, tuple)) and not any(body)
 
 
 def _override(app: Flask, name: str, method: object) -> None:

@@ -103,14 +103,14 @@ class Start:
         work: Whose id is added.
     """
 
-    __slots__ = ("_start_response", "_work", "begun", "released", "server_write")
+    # Of the class until they change: most responses are started once, and every instance costs.
+    begun: tuple[str, list[tuple[str, str]]] | None = None
+    released = False
+    server_write: Callable[[bytes], object] | None = None
 
     def __init__(self, start_response: "StartResponse", work: WorkContext | None) -> None:
         self._start_response = start_response
         self._work = work
-        self.begun: tuple[str, list[tuple[str, str]]] | None = None
-        self.released = False
-        self.server_write: Callable[[bytes], object] | None = None
 
     def __call__(
         self, status: str, headers: list[tuple[str, str]], exc_info: "OptExcInfo | None" = None, /
