@@ -1,6 +1,5 @@
 """A Django project for these tests alone; other folders of tests run without Django."""
 
-import os
 from collections.abc import Iterator
 
 import django
@@ -19,17 +18,21 @@ from holdfast_django.conf import DjangoSettings
 from holdfast_django.rules import rules_of
 from tests.django_ext.servers import Server, serve
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.django_ext.project.settings")
-django.setup()
+with pytest.MonkeyPatch.context() as patch:  # for this process alone, not for those it starts
+    patch.setenv("DJANGO_SETTINGS_MODULE", "tests.django_ext.project.settings")
+    django.setup()
 current.project_runtime().uninstall()  # other folders of tests start without a runtime
 
 
 @pytest.fixture(scope="session", autouse=True)
-def django_test_environment(request: pytest.FixtureRequest) -> Iterator[None]:
+def prepared_django(request: pytest.FixtureRequest) -> Iterator[None]:
     """Prepare Django as its own test runner does."""
-    setup_test_environment()
-    if request.config.pluginmanager.hasplugin("django"):  # pytest-django, which forbids databases
+    if request.config.pluginmanager.hasplugin("django"):
+        # pytest-django, where it is installed, prepares by itself, and forbids databases.
         request.getfixturevalue("django_db_blocker").unblock()
+        yield
+        return
+    setup_test_environment()
     yield
     teardown_test_environment()
 
