@@ -1,11 +1,11 @@
 """`flask holdfast`: the catalogue, the settings, and where errors would escape."""
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import cast
 
-import click
 from flask import current_app
 from flask.cli import AppGroup
 
@@ -20,7 +20,7 @@ commands = AppGroup("holdfast", help="Errors and health of this application.")
 def codes() -> None:
     """List every error code that callers may see."""
     for entry in catalog.entries():
-        click.echo(f"{entry.code:32} {entry.status}  {entry.type:24} {entry.title}")
+        _say(f"{entry.code:32} {entry.status}  {entry.type:24} {entry.title}")
 
 
 @commands.command("settings")
@@ -29,7 +29,7 @@ def settings() -> None:
     runtime = current_runtime()
     for name, value in _flat(runtime.settings, "HOLDFAST_"):
         shown = runtime.redactor.value(_plain(value), name.lower())
-        click.echo(f"{name} = {json.dumps(shown, ensure_ascii=False, default=str)}")
+        _say(f"{name} = {json.dumps(shown, ensure_ascii=False, default=str)}")
 
 
 @commands.command("check")
@@ -37,10 +37,14 @@ def check() -> None:
     """Name the places where errors would escape; exit status 1 when there are any."""
     found = list(findings(current_app, current_runtime()))
     for sentence in found:
-        click.echo(sentence)
+        _say(sentence)
     if found:
-        raise click.exceptions.Exit(1)
-    click.echo("no error escapes")
+        sys.exit(1)
+    _say("no error escapes")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
 
 
 def _flat(section: object, prefix: str) -> Iterator[tuple[str, object]]:
