@@ -1,0 +1,228 @@
+"""Health: what checks say, what they add up to, and that none of them hangs the caller."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from types import MappingProxyType
+
+import pytest
+
+from holdfast import health_check
+from holdfast.context import current_trace_id, work
+from holdfast.environment import activated
+from holdfast.health import HealthRegistry, HealthStatus
+from holdfast.testing import FakeClock, RecordingRuntime
+
+
+def raises() -> object:
+    """Fail."""
+    raise ConnectionError("words of a stranger")
+
+
+@pytest.fixture
+def registry() -> HealthRegistry:
+    """Make a registry whose clock stands still."""
+    return HealthRegistry(FakeClock())
+
+
+@pytest.fixture
+def hang() -> Iterator[Callable[[], object]]:
+    """Offer a check that answers only when the test is over."""
+    over = threading.Event()
+    yield over.wait
+    over.set()
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [(True, "pass"), (None, "pass"), (0, "pass"), ("fine", "pass"), ({}, "pass"), (False, "fail")],
+)
+def test_a_check_fails_by_returning_false(
+    registry: HealthRegistry, said: object, status: str
+) -> None:
+    """False fails; anything else, zero and nothing included, passes."""
+    registry.register_check("one", lambda: said)
+
+    result = registry.run_all_checks()["one"]
+
+    assert (result.name, result.status.value, result.output) == ("one", status, "")
+
+
+def test_a_check_fails_by_raising(registry: HealthRegistry) -> None:
+    """An exception fails, and of it only the class is told: anybody may read the report."""
+    registry.register_check("one", raises)
+
+    result = registry.run_all_checks()["one"]
+
+    assert (result.status, result.output) == (HealthStatus.FAIL, "ConnectionError")
+
+
+@pytest.mark.parametrize("details", [{"free_gb": 12}, MappingProxyType({"free_gb": 12})])
+def test_a_mapping_passes_with_details(registry: HealthRegistry, details: object) -> None:
+    """What a check returns as a mapping is shown beside its status."""
+    registry.register_check("disk", lambda: details)
+
+    result = registry.run_all_checks()["disk"]
+
+    assert (result.status, result.details) == (HealthStatus.PASS, {"free_gb": 12})
+
+
+@pytest.mark.parametrize(
+    ("checks", "status"),
+    [
+        ([], "pass"),
+        ([(True, True)], "pass"),
+        ([(True, True), (False, True)], "fail"),
+        ([(True, True), (False, False)], "warn"),
+        ([(False, False), (False, True)], "fail"),
+        ([(True, False)], "pass"),
+    ],
+)
+def test_the_worst_check_decides(
+    registry: HealthRegistry, checks: list[tuple[bool, bool]], status: str
+) -> None:
+    """A critical failure fails the whole, another one warns, and without checks all is well."""
+    for number, (well, critical) in enumerate(checks):
+        registry.register_check(f"c{number}", lambda well=well: well, critical=critical)  # type: ignore[misc]
+
+    assert registry.get_health_status().status.value == status
+
+
+def test_a_check_that_hangs_is_given_up(
+    registry: HealthRegistry, hang: Callable[[], object]
+) -> None:
+    """A check that does not answer in its time counts as failed; the others are heard."""
+    registry.register_check("hangs", hang, timeout=0.01)
+    registry.register_check("well", lambda: True)
+
+    results = registry.run_all_checks()
+
+    assert (results["hangs"].status, results["hangs"].output) == (
+        HealthStatus.FAIL,
+        "no answer in 0.01 s",
+    )
+    assert results["well"].status is HealthStatus.PASS
+
+
+def test_a_check_that_hangs_only_warns_when_it_is_not_critical(
+    registry: HealthRegistry, hang: Callable[[], object]
+) -> None:
+    """Degraded, the whole still serves."""
+    registry.register_check("hangs", hang, critical=False, timeout=0.01)
+
+    assert registry.get_health_status().status is HealthStatus.WARN
+
+
+def test_checks_run_at_the_same_time(registry: HealthRegistry) -> None:
+    """Checks that need each other's progress all pass, because none waits for its turn."""
+    together = threading.Barrier(3, timeout=5)
+    for name in "abc":
+        registry.register_check(name, lambda: together.wait() >= 0)
+
+    assert registry.get_health_status().status is HealthStatus.PASS
+
+
+def test_a_check_runs_within_what_is_around_it(registry: HealthRegistry) -> None:
+    """A check sees the piece of work and the runtime of whoever asked."""
+    runtime = RecordingRuntime()
+    registry.register_check("one", lambda: {"trace": current_trace_id()})
+
+    with work("probe-1"), activated(runtime):
+        registry.register_check("two", lambda: health_check.run_all_checks() == {})
+        results = registry.run_all_checks()
+
+    assert results["one"].details == {"trace": "probe-1"}
+    assert results["two"].status is HealthStatus.PASS
+
+
+def test_a_result_has_its_time_and_duration() -> None:
+    """How long a check took is measured by the registry's clock."""
+    clock = FakeClock()
+    registry = HealthRegistry(clock)
+    registry.register_check("slow", lambda: clock.advance(1.5))
+
+    result = registry.run_all_checks()["slow"]
+
+    assert (result.duration, result.time) == (1.5, clock.now())
+
+
+def test_a_check_of_the_same_name_is_replaced(registry: HealthRegistry) -> None:
+    """Registering again, as a reload does, leaves one check: the newer."""
+    registry.register_check("one", lambda: False)
+    registry.register_check("one", lambda: True)
+
+    assert [check.name for check in registry.checks] == ["one"]
+    assert registry.get_health_status().status is HealthStatus.PASS
+
+
+def test_a_check_can_be_taken_away(registry: HealthRegistry) -> None:
+    """A check that was taken away is not run; taking away what is not there does no harm."""
+    registry.register_check("one", raises)
+
+    registry.unregister_check("one")
+    registry.unregister_check("one")
+
+    assert registry.run_all_checks() == {}
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_an_impossible_timeout_is_refused(registry: HealthRegistry, timeout: float) -> None:
+    """A timeout that is not above 0 is told at once, with the name of the check."""
+    with pytest.raises(ValueError, match="'one'"):
+        registry.register_check("one", raises, timeout=timeout)
+
+    assert registry.checks == ()
+
+
+def test_checks_of_another_registry_are_taken_over(registry: HealthRegistry) -> None:
+    """Names that are taken keep their own check."""
+    other = HealthRegistry()
+    other.register_check("early", lambda: True)
+    other.register_check("both", lambda: True)
+    registry.register_check("both", lambda: False)
+
+    registry.take_over(other)
+
+    assert {name: r.status.value for name, r in registry.run_all_checks().items()} == {
+        "early": "pass",
+        "both": "fail",
+    }
+
+
+def test_a_report_is_health_json(registry: HealthRegistry) -> None:
+    """Status, checks, time, duration, output and details have the draft's names."""
+    registry.register_check("disk", lambda: {"free_gb": 12})
+    registry.register_check("api", raises, critical=False)
+
+    body = registry.get_health_status().as_json()
+
+    time = FakeClock().now().isoformat()
+    measured = {"time": time, "observedValue": 0.0, "observedUnit": "ms"}
+    assert body == {
+        "status": "warn",
+        "checks": {
+            "disk": [{"status": "pass", **measured, "details": {"free_gb": 12}}],
+            "api": [{"status": "warn", **measured, "output": "ConnectionError"}],
+        },
+    }
+    assert "words of a stranger" not in json.dumps(body)
+
+
+def test_a_report_without_checks_is_a_status(registry: HealthRegistry) -> None:
+    """Nothing to look at is told as well."""
+    assert registry.get_health_status().as_json() == {"status": "pass"}
+
+
+def test_the_health_of_the_current_runtime_is_asked() -> None:
+    """`health_check` passes every call on to the runtime that is current at that moment."""
+    one, other = RecordingRuntime(), RecordingRuntime()
+
+    with activated(one):
+        health_check.register_check("orders", lambda: False, critical=False, timeout=2.0)
+        assert health_check.run_all_checks()["orders"].status is HealthStatus.WARN
+        assert health_check.get_health_status().status is HealthStatus.WARN
+    with activated(other):
+        assert health_check.run_all_checks() == {}
+
+    (check,) = one.health.checks
+    assert (check.name, check.critical, check.timeout) == ("orders", False, 2.0)

@@ -1,0 +1,141 @@
+"""The public names: which they are, that each is there, and what importing the package costs."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import holdfast
+
+PUBLIC = [
+    "Action",
+    "AppError",
+    "AuthenticationError",
+    "AuthorizationError",
+    "BulkheadFullError",
+    "BusinessLogicError",
+    "CircuitOpenError",
+    "Classification",
+    "Classifier",
+    "ClientClosedError",
+    "CodeSpec",
+    "CommunicationError",
+    "DatabaseError",
+    "DeadlineExceededError",
+    "DependencyError",
+    "Effect",
+    "ErrorCode",
+    "ErrorCodes",
+    "ErrorHandled",
+    "ErrorHandler",
+    "ErrorKind",
+    "ErrorRecord",
+    "Event",
+    "Fault",
+    "InternalServerError",
+    "Origin",
+    "RateLimitError",
+    "Redactor",
+    "ResourceNotFoundError",
+    "Rule",
+    "Runtime",
+    "ServiceUnavailableError",
+    "Settings",
+    "SettingsError",
+    "Severity",
+    "StateConflictError",
+    "UnexplainedResponseError",
+    "ValidationError",
+    "Verdict",
+    "WorkflowError",
+    "bind",
+    "bind_request",
+    "configure",
+    "current_runtime",
+    "current_trace_id",
+    "determine_http_status",
+    "enhanced_error_handling",
+    "error_boundary",
+    "handle_errors",
+    "health_check",
+    "init_error_system",
+    "transaction_boundary",
+    "work",
+]
+
+# Lists what importing has loaded: libraries of others, and of the standard ones those that cost.
+PROGRAM = """
+import sys
+before = set(sys.modules)
+{statement}
+loaded = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+print(*loaded - sys.stdlib_module_names - {{"holdfast"}}, *loaded & {{"asyncio", "logging"}})
+"""
+
+
+def loaded_by(statement: str) -> list[str]:
+    """Return what a statement loads in a fresh interpreter that others would have to pay for."""
+    program = PROGRAM.format(statement=statement)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+    )
+    return done.stdout.split()
+
+
+def test_these_are_the_public_names() -> None:
+    """The list of public names changes on purpose only, and is sorted."""
+    assert holdfast.__all__ == PUBLIC
+    assert sorted(set(PUBLIC)) == PUBLIC
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_there(name: str) -> None:
+    """Each public name leads to something that says what it is."""
+    found: object = getattr(holdfast, name)
+
+    assert getattr(holdfast, name) is found
+    assert found.__doc__
+    assert name in dir(holdfast)
+
+
+def test_what_checkers_see_is_what_there_is() -> None:
+    """The imports for type checkers name exactly the public names, from where they are found."""
+    source = ast.parse(Path(str(holdfast.__file__)).read_text(encoding="utf-8"))
+    declared = {
+        alias.name: node.module
+        for block in source.body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+    assert declared == {name: f"holdfast.{home}" for name, home in holdfast._HOME_OF.items()}
+    assert sorted(declared) == sorted(PUBLIC)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """A misspelt name fails as on any module, and names the module."""
+    with pytest.raises(AttributeError, match="'holdfast' has no attribute 'AppErorr'"):
+        getattr(holdfast, "AppErorr")  # noqa: B009  # checkers know that it is not there
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import holdfast",
+        "from holdfast import AppError, ErrorCode, ResourceNotFoundError",
+        "from holdfast import handle_errors, error_boundary, transaction_boundary",
+        "from holdfast import bind, current_trace_id, determine_http_status",
+    ],
+)
+def test_raising_and_guarding_load_nothing_of_others(statement: str) -> None:
+    """What any module may import loads no third-party library, no logging and no event loop."""
+    assert loaded_by(statement) == []
+
+
+def test_a_runtime_loads_nothing_of_others() -> None:
+    """With default settings the standard library is all that the core needs, without asyncio."""
+    assert loaded_by("import holdfast; holdfast.configure()") == ["logging"]
