@@ -67,6 +67,17 @@ def test_a_mapping_passes_with_details(registry: HealthRegistry, details: object
     assert (result.status, result.details) == (HealthStatus.PASS, {"free_gb": 12})
 
 
+def test_details_are_redacted(registry: HealthRegistry) -> None:
+    """Health is read by anybody: secrets do not come out, and what is no JSON is made so."""
+    dsn = "postgresql://shop:hunter2@db.internal/shop"
+    registry.register_check("db", lambda: {"dsn": dsn, "note": f"via {dsn}", "set": {1}})
+
+    body = json.dumps(registry.get_health_status().as_json())
+
+    assert "hunter2" not in body
+    assert '"set": [1]' in body
+
+
 @pytest.mark.parametrize(
     ("checks", "status"),
     [

@@ -121,6 +121,24 @@ def test_redaction_is_as_the_settings_say() -> None:
     assert (verdict.record.message, verdict.record.details) == ("### is gone", {"berth": "###"})
 
 
+@pytest.mark.parametrize("accept", ["application/json", "application/problem+json", "text/html"])
+@pytest.mark.parametrize(
+    "odd",
+    [float("nan"), float("-inf"), "\ud800", b"\xff", {1: {2}}, object(), [[[[[[[[[[1]]]]]]]]]]],
+)
+def test_any_detail_can_be_answered_with(accept: str, odd: object) -> None:
+    """What is no JSON, in details of a raiser's, is made so before it comes out."""
+    runtime = RecordingRuntime()
+    answer = runtime.handle(ValidationError("m", details={"odd": odd, "even": 2}), HERE).answer
+    assert answer is not None
+
+    body = runtime.render(answer, accept=accept).body.decode()
+
+    assert '"even":2' in body or accept == "text/html"
+    assert "NaN" not in body
+    assert "Infinity" not in body
+
+
 def test_a_runtime_renders_as_its_settings_say() -> None:
     """Default format, pages, language and problem type are the settings'."""
     runtime = quiet(

@@ -66,11 +66,11 @@ class Runtime:
     ) -> None:
         self.settings = settings or Settings()
         self.clock = clock or SystemClock()
-        self.health = HealthRegistry(self.clock)
+        self.redactor = _redactor(self.settings)
+        self.health = HealthRegistry(self.clock, self.redactor)
         loader = _Loader(notation or Notation())
         functions = loader.load_all("classifiers", self.settings.classifiers)
         middleware = loader.load_all("middleware", self.settings.middleware)
-        self.redactor = _redactor(self.settings)
         made = loader.make_reporters(self)
         loader.finish()
         self.dispatcher = Dispatcher(

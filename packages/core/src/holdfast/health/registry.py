@@ -13,6 +13,7 @@ from typing import TypeAlias, cast
 
 from holdfast.clock import Clock, SystemClock
 from holdfast.record import type_name
+from holdfast.redact import JsonValue, Redactor
 
 CheckFunction: TypeAlias = Callable[[], object]
 """False fails, a mapping passes with details, an exception fails; anything else passes."""
@@ -51,7 +52,8 @@ class CheckResult:
     """Seconds."""
     output: str = ""
     """Why it is not well, fit for anybody to read: never the text of an exception."""
-    details: Mapping[str, object] = field(default_factory=dict[str, object])
+    details: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    """What the check returned, redacted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,10 @@ class HealthReport:
 class HealthRegistry:
     """The checks of one runtime; thread-safe.
 
+    Args:
+        clock: Measures how long checks take.
+        redactor: Cleans the details that checks return.
+
     Example:
         >>> registry = HealthRegistry()
         >>> registry.register_check("disk", lambda: {"free_gb": 12})
@@ -78,8 +84,9 @@ class HealthRegistry:
         'pass'
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, redactor: Redactor | None = None) -> None:
         self._clock = clock or SystemClock()
+        self._redactor = redactor or Redactor()
         self._checks: dict[str, Check] = {}
 
     def register_check(
@@ -120,7 +127,7 @@ class HealthRegistry:
 
     def run_all_checks(self) -> dict[str, CheckResult]:
         """Run every check at once and return what each said, after at most the longest timeout."""
-        running = [_Running(check, self._clock) for check in self.checks]
+        running = [_Running(check, self._clock, self._redactor) for check in self.checks]
         return {one.check.name: one.result() for one in running}
 
     def get_health_status(self) -> HealthReport:
@@ -136,9 +143,10 @@ class HealthRegistry:
 class _Running:
     """One check on a thread of its own, which a check that hangs keeps while the caller goes on."""
 
-    def __init__(self, check: Check, clock: Clock) -> None:
+    def __init__(self, check: Check, clock: Clock, redactor: Redactor) -> None:
         self.check = check
         self._clock = clock
+        self._redactor = redactor
         self._started = clock.monotonic()
         self._outcome: CheckResult | None = None
         self._thread = threading.Thread(
@@ -175,7 +183,7 @@ class _Running:
             time=self._clock.now(),
             duration=self._clock.monotonic() - self._started,
             output=output,
-            details=details or {},
+            details=self._redactor.mapping(details) if details else {},
         )
 
 
