@@ -1,23 +1,22 @@
 """System checks: what would make errors escape, told before it happens."""
 
 import sys
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator
 from typing import Final
 
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  # Django's name
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import get_resolver
 from django.utils.module_loading import import_string
 
 from holdfast_django.asynchrony import is_async
+from holdfast_django.routes import routes
 
 MIDDLEWARE: Final = "holdfast_django.middleware.HoldfastMiddleware"
 HANDLER: Final = "holdfast_django.rest_framework.exception_handler"
 CSRF_VIEW: Final = "django.views.csrf.csrf_failure"
 OUR_CSRF_VIEW: Final = "holdfast_django.views.csrf_failure"
-MAX_ROUTES: Final = 10_000
 
 
 def check_middleware(**_: object) -> list[CheckMessage]:
@@ -95,7 +94,7 @@ def check_async_views(**_: object) -> list[CheckMessage]:
             hint="Decorate it with django.db.transaction.non_atomic_requests.",
             id="holdfast.W006",
         )
-        for route, view in _routes()
+        for route, view in routes()
         if is_async(view) and not atomic <= set(getattr(view, "_non_atomic_requests", ()))
     ]
 
@@ -147,7 +146,7 @@ def _views_with_handlers() -> Iterator[CheckMessage]:
     api_view = getattr(views, "APIView", None)
     if api_view is None:
         return
-    for route, view in _routes():
+    for route, view in routes():
         cls = getattr(view, "cls", None) or getattr(view, "view_class", None)
         if not (isinstance(cls, type) and issubclass(cls, api_view)):
             continue
@@ -158,19 +157,3 @@ def _views_with_handlers() -> Iterator[CheckMessage]:
                 hint="Let it return our handler, or silence this if it is meant.",
                 id="holdfast.W005",
             )
-
-
-def _routes() -> Iterator[tuple[str, object]]:
-    """Yield route and view of the root urlconf, at most 10,000."""
-    yield from islice(_walk(get_resolver().url_patterns, ""), MAX_ROUTES)
-
-
-def _walk(
-    patterns: Iterable[URLPattern | URLResolver], prefix: str
-) -> Iterator[tuple[str, object]]:
-    for entry in patterns:
-        route = f"{prefix}{entry.pattern}"
-        if isinstance(entry, URLResolver):
-            yield from _walk(entry.url_patterns, route)
-        else:
-            yield route, entry.callback

@@ -10,9 +10,11 @@ from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
 from django.apps import apps
+from django.conf import settings
 from django.db import connections
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
@@ -26,6 +28,7 @@ from holdfast.health import CheckResult, HealthRegistry, HealthReport, HealthSta
 from holdfast_django.capture import explain
 from holdfast_django.current import project_runtime
 from holdfast_django.responses import silence
+from holdfast_django.routes import routes
 
 CONTENT_TYPE: Final = "application/health+json"
 MAX_THREADS: Final = 4
@@ -161,16 +164,28 @@ def without_slash(request: HttpRequest) -> View | None:
     cannot match without it.
     """
     path = request.path_info
-    if path.endswith("/"):
+    urlconf = getattr(request, "urlconf", None) or settings.ROOT_URLCONF
+    if path.rpartition("/")[2] not in _last_parts(urlconf):
         return None
     try:
-        match = resolve(f"{path}/", getattr(request, "urlconf", None))
+        match = resolve(f"{path}/", urlconf)
     except Resolver404:
         return None
     if not getattr(match.func, _MARK, False):
         return None
     request.resolver_match = match
     return cast("View", match.func)
+
+
+@lru_cache(maxsize=64)
+def _last_parts(urlconf: str) -> frozenset[str]:
+    """Return what addresses of health views end with before their slash, to pass over all others."""
+    plain = (
+        route.replace("^", "").replace("$", "").removesuffix("?")
+        for route, view in routes(urlconf)
+        if getattr(view, _MARK, False)
+    )
+    return frozenset(route.removesuffix("/").rpartition("/")[2] for route in plain)
 
 
 def _exposed(view: View) -> View:

@@ -65,7 +65,7 @@ class HoldfastMiddleware:
         token = begin(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_X_REQUEST_ID"), BOUNDARY)
         try:
             response = cast("HttpResponseBase", self.get_response(request))
-            if response.status_code in _MISSED:
+            if response.status_code in _MISSED and request.resolver_match is None:
                 response = views.health_without_slash(request) or response
             return _finish(request, response)
         except BaseException as error:
@@ -79,7 +79,7 @@ class HoldfastMiddleware:
         token = begin(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_X_REQUEST_ID"), BOUNDARY)
         try:
             response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
-            if response.status_code in _MISSED:
+            if response.status_code in _MISSED and request.resolver_match is None:
                 probed = await sync_to_async(views.health_without_slash)(request)
                 response = probed or response
             return _finish(request, response)

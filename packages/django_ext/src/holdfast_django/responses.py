@@ -47,14 +47,21 @@ def silence(response: HttpResponse) -> HttpResponse:
 
 
 def language_of(request: HttpRequest) -> str:
-    """Return the language of an answer: what Django chose if we have it, else what the caller prefers."""
+    """Return the language of an answer: what Django chose, else what the caller prefers, else the project's.
+
+    A choice of Django's that we do not speak counts for nothing.
+    """
     ours = project_runtime().settings.languages
-    accepted = request.META.get("HTTP_ACCEPT_LANGUAGE", "")
-    if settings.USE_I18N:
-        chosen = getattr(request, "LANGUAGE_CODE", "") or get_language_from_request(request)
-        if best_language(chosen, ("", *ours)):
-            return best_language(chosen, ours)
-    return best_language(accepted, ours)
+    meta = request.META
+    chosen = getattr(request, "LANGUAGE_CODE", "")
+    if not chosen and settings.USE_I18N and "HTTP_COOKIE" in meta:
+        chosen = get_language_from_request(request)
+    spoken = ("", *ours)
+    return (
+        best_language(chosen, spoken)
+        or best_language(meta.get("HTTP_ACCEPT_LANGUAGE", ""), spoken)
+        or best_language(settings.LANGUAGE_CODE if settings.USE_I18N else "", ours)
+    )
 
 
 def _render(request: HttpRequest, answer: Answer, language: str) -> Rendered:
