@@ -126,6 +126,9 @@ TIMINGS = (
             Line("raise and catch", _BARE, _BARE),
             Line("**holdfast**, known", _recording("holdfast"), _BARE, Target(6, "×")),
             Line("**holdfast**, new", _recording("holdfast", "new"), _BARE, Target(15, "×")),
+            Line(
+                "holdfast, known, with three bound fields", _recording("holdfast", "bound"), _BARE
+            ),
             Line("holdfast, known, with its JSON line", _recording("holdfast", "logged"), _BARE),
             Line("`traceback.format_exc`", _recording("format_exc"), _BARE),
             Line("`logging.exception`", _recording("logging"), _BARE),

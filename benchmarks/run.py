@@ -164,7 +164,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="about a minute instead of ten")
     parser.add_argument("--only", nargs="+", choices=list(measurements()), metavar="TABLE")
     parser.add_argument("--write", action="store_true", help="write the page and the figures")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--json", type=Path, help="write the figures and every sample to this file")
     parser.add_argument("--rounds", type=int, help="samples of each call and process")
     parser.add_argument("--errors", type=int, help="errors handled to see memory grow")
     return parser.parse_args(given)
@@ -195,20 +195,17 @@ def main(given: Sequence[str] | None = None) -> None:
     print(f"{about['date']}, {about['python']}, {about['cpus']} CPUs, {about['samples']} samples\n")
     found = list(_measure(arguments.only or list(measurements()), effort))
     tables = [table for table, _ in found]
-    figures = {
-        "about": about,
-        "tables": [table.as_dict() for table in tables],
-        "seen": {table.name: raw for table, raw in found},
-    }
+    figures = {"about": about, "tables": [table.as_dict() for table in tables]}
     if arguments.write:
         (_ROOT / "docs").mkdir(exist_ok=True)
         (_ROOT / "docs" / "benchmarks.md").write_text(page(tables, about))
-    for path in {
-        arguments.json,
-        Path(__file__).with_name("figures.json") if arguments.write else None,
-    }:
-        if path is not None:
-            path.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
+        _write(Path(__file__).with_name("figures.json"), figures)
+    if arguments.json:
+        _write(arguments.json, {**figures, "seen": {table.name: raw for table, raw in found}})
+
+
+def _write(path: Path, figures: dict[str, object]) -> None:
+    path.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":
