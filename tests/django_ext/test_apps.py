@@ -48,12 +48,12 @@ def test_all_mistakes_in_settings_are_told_at_once() -> None:
     """Each with its path and the nearest valid name, at start-up."""
     with (
         pytest.raises(SettingsError) as raised,
-        override_settings(HOLDFAST={"SERVISE": "shop", "IN_DEBUG": "yes", "REDACT": {"KEY": []}}),
+        override_settings(HOLDFAST={"SERVIC": "shop", "IN_DEBUG": "yes", "REDACT": {"KEY": []}}),
     ):
         pass  # pragma: no cover
 
     said = str(raised.value)
-    assert "HOLDFAST.SERVISE" in said
+    assert "HOLDFAST.SERVIC" in said
     assert "SERVICE" in said
     assert "HOLDFAST.IN_DEBUG" in said
     assert "HOLDFAST.REDACT.KEY" in said
