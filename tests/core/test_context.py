@@ -89,14 +89,16 @@ def test_any_traceparent_leads_to_a_harmless_id(header: str) -> None:
 
     assert is_fresh(found.trace_id)
     assert found.trace_id != "0" * 32
-    assert parse_traceparent(found.traceparent) == (found.trace_id, found.flags)
+    sent = parse_traceparent(found.traceparent)
+    assert sent is not None
+    assert sent[0] == found.trace_id
 
 
 def test_a_valid_traceparent_goes_before_a_request_id() -> None:
     """Of two valid ids the trace's is the one; the span is ours and the flags are kept."""
     found = begun(VALID, "req-1")
 
-    assert (found.trace_id, found.flags, found.boundary) == (TRACE, "01", "test.request")
+    assert (found.trace_id, found.boundary) == (TRACE, "test.request")
     assert found.span_id != SPAN
     assert found.traceparent == f"00-{TRACE}-{found.span_id}-01"
 
@@ -176,9 +178,9 @@ def test_fresh_ids_differ() -> None:
 )
 def test_an_id_that_can_be_a_traces_is_sent_as_one(trace_id: str, sent: str) -> None:
     """A UUID is sent on as a trace id; an id that cannot be one gives no header."""
-    found = WorkContext(trace_id, SPAN)
+    found = begun(None, trace_id)
 
-    assert found.traceparent == (f"00-{sent}-{SPAN}-00" if sent else "")
+    assert found.traceparent == (f"00-{sent}-{found.span_id}-00" if sent else "")
 
 
 def test_outside_of_any_work_there_is_nothing() -> None:

@@ -175,9 +175,9 @@ def full(cls: type[AppError]) -> AppError:
 ODD = [
     BerthTaken("a"),
     NeapTideTooLow(),
-    Cargo("Fram", 3),
-    KeywordCargo(ship="Fram"),
-    Forgetful("Fram"),
+    Cargo("Viking", 3),
+    KeywordCargo(ship="Viking"),
+    Forgetful("Viking"),
     Slotted("Bergen"),
     Generic1([1, 2]),
     AlsoTimeout("late"),
@@ -235,7 +235,7 @@ def test_the_mark_of_a_handled_error_does_not_travel(
 ) -> None:
     """A copy of a handled error is a new occurrence for whoever handles it."""
     runtime = RecordingRuntime()
-    error = Cargo("Fram", 3)
+    error = Cargo("Viking", 3)
     runtime.handle(error, Origin(boundary="test"))
 
     copied = duplicate(error)
@@ -390,7 +390,7 @@ def test_a_kind_that_is_none_is_refused() -> None:
 
 def test_a_constructor_that_forgets_ours_leaves_a_whole_error() -> None:
     """An error whose constructor calls no other has its class's facts and empty extras."""
-    error = Forgetful("Fram")
+    error = Forgetful("Viking")
 
     assert (error.code, error.status, error.message) == ("FORGETFUL", 404, "")
     assert (dict(error.details), error.errors, dict(error.headers)) == ({}, (), {})

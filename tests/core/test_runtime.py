@@ -180,7 +180,7 @@ def test_a_classifier_that_fails_is_told_of() -> None:
 @pytest.mark.parametrize(
     ("given", "path", "part"),
     [
-        ({"reporters": ["loging"]}, "reporters[0]", "logging"),
+        ({"reporters": ["promtheus"]}, "reporters[0]", "prometheus"),
         ({"reporters": ["logging", "nowhere.at:all"]}, "reporters[1]", "cannot load"),
         ({"classifiers": ["holdfast.nowhere:all"]}, "classifiers[0]", "holdfast.nowhere"),
         ({"classifiers": ["holdfast.errors:nothing"]}, "classifiers[0]", "nothing"),
