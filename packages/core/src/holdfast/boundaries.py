@@ -6,9 +6,9 @@ None of them logs or reports; an error that leaves them reaches the handler at t
 import inspect
 import uuid
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
-from typing import ParamSpec, TypedDict, TypeVar, cast
+from typing import Literal, ParamSpec, TypedDict, TypeVar, cast, overload
 
 from holdfast.codes import ErrorCode, ErrorCodes
 from holdfast.environment import current
@@ -38,10 +38,17 @@ class Transaction(TypedDict):
     """`active`, then `committed` or `rolled_back`."""
 
 
-@contextmanager
+@overload
+def error_boundary(
+    name: str, *, error_code: ErrorCodes = ..., reraise: Literal[True] = ...
+) -> "AbstractContextManager[BoundaryState, None]": ...
+@overload
+def error_boundary(
+    name: str, *, error_code: ErrorCodes = ..., reraise: Literal[False]
+) -> "AbstractContextManager[BoundaryState, bool]": ...
 def error_boundary(
     name: str, *, error_code: ErrorCodes = ErrorCode.INTERNAL_ERROR, reraise: bool = True
-) -> Generator[BoundaryState, None, None]:
+) -> "AbstractContextManager[BoundaryState, bool | None]":
     """Let every error leave a block as an `AppError` that names the block.
 
     An `AppError` passes untouched; anything else comes out as `AppError(error_code)` from it, with
@@ -61,6 +68,13 @@ def error_boundary(
         ...
         holdfast.errors.AppError: Validation failed
     """
+    return _error_boundary(name, error_code, reraise=reraise)
+
+
+@contextmanager
+def _error_boundary(
+    name: str, error_code: ErrorCodes, *, reraise: bool
+) -> Generator[BoundaryState, None, None]:
     state = BoundaryState(name)
     try:
         yield state

@@ -31,20 +31,12 @@ class WorkContext(NamedTuple):
     """The one id: 32 hexadecimal digits, or the request id a caller sent."""
     span_id: str
     """This process's part of the trace: 16 hexadecimal digits."""
-    flags: str = "00"
-    """Trace flags as received; `01` is sampled."""
+    traceparent: str = ""
+    """The W3C header for calls and answers; empty when the id cannot be one."""
     boundary: str = ""
     """The boundary that began the work, such as `django.request`."""
     fields: Mapping[str, object] = _NO_FIELDS
     """What the application bound; redacted before it leaves the process."""
-
-    @property
-    def traceparent(self) -> str:
-        """The W3C header for calls and answers, or empty when the id cannot be one."""
-        trace_id = self.trace_id.replace("-", "").lower()
-        if _TRACE_ID.fullmatch(trace_id) is None:
-            return ""
-        return f"00-{trace_id}-{self.span_id}-{self.flags}"
 
 
 _current: ContextVar[WorkContext | None] = ContextVar("holdfast_work", default=None)
@@ -61,11 +53,6 @@ def current_trace_id() -> str:
     return "" if work is None else work.trace_id
 
 
-def new_trace_id() -> str:
-    """Return a fresh id of 32 hexadecimal digits."""
-    return os.urandom(16).hex()
-
-
 def begin(
     traceparent: str | None = None, request_id: str | None = None, boundary: str = ""
 ) -> Token[WorkContext | None]:
@@ -77,13 +64,28 @@ def begin(
             characters, so that neither line breaks nor floods come back in a header or a log.
         boundary: Name of the boundary that begins the work.
     """
-    fresh = os.urandom(24).hex()
-    span_id = fresh[32:]
     if traceparent and (parent := parse_traceparent(traceparent)):
-        return _current.set(WorkContext(parent[0], span_id, parent[1], boundary))
-    if request_id and _REQUEST_ID.fullmatch(request_id):
-        return _current.set(WorkContext(request_id, span_id, "00", boundary))
-    return _current.set(WorkContext(fresh[:32], span_id, "00", boundary))
+        trace_id, flags = parent
+        span_id = os.urandom(8).hex()
+        header = f"00-{trace_id}-{span_id}-{flags}"
+    elif request_id and _REQUEST_ID.fullmatch(request_id):
+        trace_id, span_id = request_id, os.urandom(8).hex()
+        header = _traceparent(trace_id, span_id)
+    else:
+        return _current.set(fresh_work(boundary))
+    return _current.set(WorkContext(trace_id, span_id, header, boundary))
+
+
+def fresh_work(boundary: str = "") -> WorkContext:
+    """Return a piece of work with ids of its own, without making it the current one."""
+    ids = os.urandom(24).hex()
+    trace_id, span_id = ids[:32], ids[32:]
+    return WorkContext(trace_id, span_id, f"00-{trace_id}-{span_id}-00", boundary)
+
+
+def _traceparent(request_id: str, span_id: str) -> str:
+    trace_id = request_id.replace("-", "").lower()  # a UUID is a trace id with dashes
+    return f"00-{trace_id}-{span_id}-00" if _TRACE_ID.fullmatch(trace_id) else ""
 
 
 def end(token: Token[WorkContext | None]) -> None:
@@ -148,7 +150,7 @@ def bind_request(**fields: object) -> None:
 
 
 def _with_fields(fields: Mapping[str, object]) -> WorkContext:
-    found = _current.get() or WorkContext(new_trace_id(), os.urandom(8).hex())
+    found = _current.get() or fresh_work()
     merged = {**found.fields, **fields}
     kept = dict(list(merged.items())[:MAX_FIELDS])
     return found._replace(fields=MappingProxyType(kept))

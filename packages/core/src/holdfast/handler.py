@@ -15,7 +15,7 @@ from typing import TypeAlias, cast
 
 from holdfast.classify import UNKNOWN, Classification, Classifier, Reading, is_control_flow
 from holdfast.clock import Clock, SystemClock
-from holdfast.context import WorkContext, current_context, new_trace_id
+from holdfast.context import current_context, fresh_work
 from holdfast.envelope import Answer, answer_to
 from holdfast.errors import MARK
 from holdfast.events import Event, Scalar
@@ -169,7 +169,7 @@ class ErrorHandler:
         return None
 
     def _record(self, linked: Linked, origin: Origin, reading: Reading) -> ErrorRecord:
-        error, work = linked[0][0], _work()
+        error, work = linked[0][0], current_context() or fresh_work()
         clean, said = self._redactor, reading.classification
         frames = frames_of(error.__traceback__)
         details = (
@@ -221,7 +221,7 @@ class ErrorHandler:
 
 
 def _bare_record(error: BaseException, origin: Origin) -> ErrorRecord:
-    work = _work()
+    work = current_context() or fresh_work()
     return ErrorRecord(
         id=os.urandom(16).hex(),
         time=datetime.now(UTC),  # noqa: TID251  # the clock may be what is broken
@@ -234,10 +234,6 @@ def _bare_record(error: BaseException, origin: Origin) -> ErrorRecord:
         frames=(),
         fingerprint="",
     )
-
-
-def _work() -> WorkContext:
-    return current_context() or WorkContext(new_trace_id(), "")
 
 
 class _Mark:
