@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from examples.shop.calculator import CalculatorCode
 from examples.shop.errors import ShopCode
+from examples.walk import main
 from examples.walk.answers import Answer, Outcome, recorded, take
 from examples.walk.expectations import audit, objections
 from examples.walk.processes import Server
@@ -99,6 +101,24 @@ def test_a_wrong_answer_is_noticed(servers: dict[str, Server], wrong: Step, said
 
     assert objections(replace(right, hides=()), outcome) == []
     assert any(text.startswith(said) for text in found), found
+
+
+def test_a_walk_with_a_wrong_answer_fails_and_says_what_was_expected(
+    servers: dict[str, Server], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The demo ends with 1, having printed what was expected of whom."""
+    wrong = replace(NOT_FOUND, status=410)
+    monkeypatch.setattr(main, "WALK", {"Wrong": (NOT_FOUND, wrong)})
+    monkeypatch.setattr(main, "running", lambda folder: nullcontext([*servers.values()]))
+    monkeypatch.setattr(main, "audited", lambda steps, shop: True)
+    monkeypatch.setattr(main, "signal", lambda number, action: None)
+    monkeypatch.setattr(sys, "argv", ["demo.py", "--once"])
+
+    assert main.main() == 1
+
+    printed = capsys.readouterr().out
+    assert "1 of 2 steps as they should be" in printed
+    assert all(f"{name}: status: expected 410, got 404" in printed for name in servers)
 
 
 def test_an_answer_that_was_not_recorded_is_noticed() -> None:
