@@ -8,6 +8,7 @@ import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -109,9 +110,9 @@ def test_a_walk_with_a_wrong_answer_fails_and_says_what_was_expected(
     """The demo ends with 1, having printed what was expected of whom."""
     wrong = replace(NOT_FOUND, status=410)
     monkeypatch.setattr(main, "WALK", {"Wrong": (NOT_FOUND, wrong)})
-    monkeypatch.setattr(main, "running", lambda folder: nullcontext([*servers.values()]))
-    monkeypatch.setattr(main, "audited", lambda steps, shop: True)
-    monkeypatch.setattr(main, "signal", lambda number, action: None)
+    monkeypatch.setattr(main, "running", Mock(return_value=nullcontext([*servers.values()])))
+    monkeypatch.setattr(main, "audited", Mock(return_value=True))
+    monkeypatch.setattr(main, "signal", Mock())
     monkeypatch.setattr(sys, "argv", ["demo.py", "--once"])
 
     assert main.main() == 1
