@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.codes import CodeSpec, Effect, ErrorCode, ErrorCodes, ErrorKind, Fault, Severity
+from holdfast.codes import (
+    CodeSpec,
+    Effect,
+    ErrorCode,
+    ErrorCodes,
+    ErrorKind,
+    Fault,
+    Severity,
+    register,
+)
 from holdfast.errors import (
     MARK,
     AppError,
@@ -347,8 +356,12 @@ def test_a_class_with_a_kind_makes_its_code_from_its_name() -> None:
         ("IBANRefused", "IBAN_REFUSED"),
     ],
 )
-def test_a_code_from_a_class_name_is_upper_snake(name: str, code: str) -> None:
+def test_a_code_from_a_class_name_is_upper_snake(
+    name: str, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Words are told apart by their capitals, and a final `Error` is left out."""
+    monkeypatch.setattr(register, "known", {})
+
     made = type(name, (AppError,), {"kind": ErrorKind.CONFLICT, "__module__": __name__})
 
     assert issubclass(made, AppError)

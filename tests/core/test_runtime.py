@@ -296,7 +296,7 @@ def test_initialising_after_somebody_needed_a_runtime_works() -> None:
 def test_a_wrong_setting_is_refused_by_name() -> None:
     """A mistake in a keyword is told with the nearest right one."""
     with pytest.raises(SettingsError, match="service"):
-        init_error_system(servise="importer")
+        init_error_system(serwice="importer")
 
     assert environment.default() is None
 
