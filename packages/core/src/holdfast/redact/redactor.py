@@ -1,0 +1,247 @@
+"""The one place that decides what may be shown: a text, or any value."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from holdfast.redact.database import DATABASE_ROOTS, hide_database_values
+from holdfast.redact.fields import hide_fields
+from holdfast.redact.keys import KEY_ROOTS, SensitiveKeys
+from holdfast.redact.patterns import SHAPE_ROOTS, has_number, hide_shapes, hide_urls
+from holdfast.redact.spans import HIDDEN, compiled, one_of
+from holdfast.redact.walk import JsonValue, Limits, Walk
+
+__all__ = ["Redactor"]
+
+_ROOTS: Final = (*KEY_ROOTS, *SHAPE_ROOTS)
+_BEYOND: Final = 4096
+"""Characters read beyond the longest text kept, so that no secret is cut before it is recognised."""
+_MARK: Final = r"…(?:\[cut [0-9]{1,12} characters\])?\Z"
+_ENCODED: Final = r"(?:%[0-9A-Fa-f]{2})++"
+_DECODINGS: Final = 3
+_ATTEMPTS: Final = 3
+_ROUNDS: Final = 4
+"""Rules run until there is nothing left to hide: one may uncover what another looks for."""
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Redactor:
+    """Takes secrets out of texts and values, by their names and by their shapes.
+
+    A secret is what OWASP wants kept out of logs (ASVS 5.0 V16.2.5 and the logging cheat sheet):
+    credentials, tokens, session identifiers, keys, connection strings, payment and bank data,
+    e-mail addresses. What comes out is bounded and safe for JSON. Never raises once it is made;
+    safe for threads. The work grows with the length of a text, and beyond `max_length` not at all.
+
+    Not found: a secret in prose without a name next to it that says so, in an encoding other than
+    percent or base64 after "Basic", or split over several texts.
+
+    Raises:
+        ValueError: a name is empty, a pattern is no regular expression, or a bound is not positive.
+    """
+
+    keys: Iterable[str] = ()
+    """Further names of secrets; found anywhere in a key, case and separators ignored."""
+    allowed_keys: Iterable[str] = ()
+    """Names that are never secret, compared as a whole, case and separators ignored.
+
+    What such a name holds is still searched for what looks like a secret.
+    """
+    patterns: Iterable[str | re.Pattern[str]] = ()
+    """Further regular expressions; what they match is replaced as a whole."""
+    mask: str = "[redacted]"
+    """What stands in a secret's place."""
+    max_depth: int = 8
+    """Levels of nested values that are kept."""
+    max_items: int = 100
+    """Items kept of each container; of a whole value, twenty times as many."""
+    max_length: int = 8192
+    """Characters kept of each text; of a whole value, nine times as many."""
+
+    _sensitive: SensitiveKeys = field(init=False, repr=False)
+    _patterns: tuple[re.Pattern[str], ...] = field(init=False, repr=False)
+    _limits: Limits = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("max_depth", "max_items", "max_length"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if not self.mask or not self.mask.isprintable():
+            raise ValueError(f"mask must be text on one line that can be seen, not {self.mask!r}")
+        keys = frozenset(_several("keys", self.keys))
+        allowed_keys = frozenset(_several("allowed_keys", self.allowed_keys))
+        patterns = tuple(map(_pattern, _several("patterns", self.patterns)))
+        values: dict[str, object] = {
+            "keys": keys,
+            "allowed_keys": allowed_keys,
+            "patterns": patterns,
+            "_sensitive": SensitiveKeys(keys, allowed_keys),
+            "_patterns": patterns,
+            "_limits": self._limited(search_numbers=bool(patterns)),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def _limited(self, *, search_numbers: bool) -> Limits:
+        return Limits(
+            mask=self.mask,
+            depth=self.max_depth,
+            items=self.max_items,
+            length=self.max_length,
+            search_numbers=search_numbers,
+        )
+
+    def is_sensitive(self, key: str) -> bool:
+        """Tell whether a value is hidden because of its name alone."""
+        return self._sensitive(key)
+
+    def text(self, text: str) -> str:
+        """Return a text without the secrets in it, and cut after `max_length` characters.
+
+        What is cut was searched before, so the end of the text is never the start of a secret.
+        """
+        if len(text) > self.max_length:
+            return self._cut(text)
+        if not self._suspicious(text):
+            return text
+        mark = compiled(_MARK).search(text)  # of an earlier cut; no secret goes on behind it
+        body, end = (text, "") if mark is None else (text[: mark.start()], mark.group())
+        shown = self._without_secrets(body)
+        if len(shown) + len(end) > self.max_length:
+            return self._shortened(shown, len(end))
+        return shown + end
+
+    def value(self, value: object, key: str = "") -> JsonValue:
+        """Return what may be shown of any object, as JSON has it.
+
+        Texts are searched, mappings, sequences, sets, dataclasses and named tuples opened; dates,
+        UUIDs and decimals become text, enumerations their value if it is text and else their name,
+        bytes their number, every other object the name of its type and never its repr.
+
+        Args:
+            value: Anything, cyclic and hostile objects included.
+            key: The name of the value, if it has one.
+        """
+        return Walk(self._limits, self.text, self._sensitive).value(value, key)
+
+    def mapping(self, fields: Mapping[str, object]) -> dict[str, JsonValue]:
+        """Return what may be shown of named values."""
+        shown = self.value(fields)
+        return shown if isinstance(shown, dict) else {"…": shown}
+
+    def _suspicious(self, text: str) -> bool:
+        """Tell quickly whether to search a text at all; most errors have nothing to hide."""
+        lowered = text.lower()
+        if one_of(_ROOTS).search(lowered):
+            return True
+        quotes = "'" in text or "(" in text or '"' in text or "[" in text
+        if quotes and one_of(DATABASE_ROOTS).search(lowered):
+            return True
+        hint = self._sensitive.hint
+        if hint is not None and hint.search(lowered):
+            return True
+        if has_number(text):
+            return True
+        return bool(self._patterns) and any(pattern.search(text) for pattern in self._patterns)
+
+    def _without_secrets(self, text: str) -> str:
+        return self._hidden(text).replace(HIDDEN, self.mask)
+
+    def _hidden(self, text: str) -> str:
+        """Put `HIDDEN` in the place of every secret, and of every mask that is there already."""
+        text = text.replace(HIDDEN, "\ufffd")
+        if _is_recognisable(self.mask):
+            text = text.replace(self.mask, HIDDEN)
+        for _ in range(_ROUNDS):
+            before, text = text, self._apply_rules(text)
+            if "%" in text:
+                text = compiled(r"[^\s]++").sub(self._decoded, text)
+            if text == before:
+                break
+        return text
+
+    def _apply_rules(self, text: str) -> str:
+        for pattern in self._patterns:
+            text = pattern.sub(_hide, text)
+        if "://" in text and "@" in text:
+            text = hide_urls(text)
+        if one_of(DATABASE_ROOTS).search(text.lower()):
+            text = hide_database_values(text)
+        return hide_shapes(hide_fields(text, self._sensitive))
+
+    def _decoded(self, match: re.Match[str]) -> str:
+        """Look into what is percent-encoded; it is shown decoded if there was a secret in it."""
+        encoded = shown = match.group()
+        found = False
+        for _ in range(_DECODINGS):
+            # Level by level: what is encoded once more may decode to white space, and a name on
+            # this level has all of its value only on this level.
+            decoded = compiled(_ENCODED).sub(_decode, shown)
+            if decoded == shown:
+                break
+            shown = self._apply_rules(decoded)
+            found = found or shown != decoded
+        return shown if found else encoded
+
+    def _cut(self, text: str) -> str:
+        seen = text[: self.max_length + _BEYOND]
+        shown = self._hidden(seen) if self._suspicious(seen) else seen
+        lost = len(text) - len(seen)
+        if lost and not shown.endswith(HIDDEN):
+            # A secret may go on behind what was read; what there is of it is at the very end.
+            lost += min(_BEYOND, len(shown))
+            shown = shown[:-_BEYOND]
+        return self._shortened(shown.replace(HIDDEN, self.mask), lost)
+
+    def _shortened(self, shown: str, lost: int) -> str:
+        """Cut a text that has no secrets; search it again, for the cut may have made it another."""
+        if not lost and len(shown) <= self.max_length:
+            return shown
+        body = self._start_of(shown, lost + len(shown))
+        for _ in range(_ATTEMPTS):
+            again = self._start_of(self._without_secrets(body), lost + len(shown))
+            if again == body:
+                break
+            body = again
+        return body + self._mark(lost + len(shown) - len(body))
+
+    def _start_of(self, text: str, longest: int) -> str:
+        end = max(0, self.max_length - len(self._mark(longest)))
+        masked = text.rfind(self.mask, 0, end + len(self.mask) - 1)
+        if masked >= 0 and masked + len(self.mask) > end:
+            end = masked
+        return text[:end]
+
+    def _mark(self, lost: int) -> str:
+        mark = f"…[cut {lost} characters]"
+        return mark if len(mark) * 2 < self.max_length else "…"
+
+
+def _several(parameter: str, given: Iterable[_Item]) -> tuple[_Item, ...]:
+    if isinstance(given, str):
+        raise ValueError(f"{parameter} takes several; write [{given!r}] for one")  # noqa: TRY004
+    return tuple(given)
+
+
+def _pattern(given: str | re.Pattern[str]) -> re.Pattern[str]:
+    try:
+        pattern = re.compile(given)
+        pattern.search("")  # refuses one for bytes
+    except (re.error, TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"pattern {given!r} cannot search texts: {error}") from error
+    return pattern
+
+
+def _is_recognisable(mask: str) -> bool:
+    """Tell whether a mask that is found in a text can only have been put there as a mask."""
+    return compiled(r"(?=...)(?=.*[^\w.\-]).*").fullmatch(mask) is not None
+
+
+def _hide(match: re.Match[str]) -> str:
+    return HIDDEN if match.group() else ""
+
+
+def _decode(match: re.Match[str]) -> str:
+    return bytes.fromhex(match.group().replace("%", "")).decode("utf-8", "replace")
