@@ -195,7 +195,7 @@ def main(given: Sequence[str] | None = None) -> None:
     print(f"{about['date']}, {about['python']}, {about['cpus']} CPUs, {about['samples']} samples\n")
     found = list(_measure(arguments.only or list(measurements()), effort))
     tables = [table for table, _ in found]
-    figures = {"about": about, "tables": [table.as_dict() for table in tables]}
+    figures: dict[str, object] = {"about": about, "tables": [table.as_dict() for table in tables]}
     if arguments.write:
         (_ROOT / "docs").mkdir(exist_ok=True)
         (_ROOT / "docs" / "benchmarks.md").write_text(page(tables, about))
