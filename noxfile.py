@@ -120,7 +120,7 @@ OWN = {"core", "django_ext", "flask_ext"}
 # folders. Without extras a test that needs one is skipped; with them that would be a failure.
 SUITES: dict[str, tuple[list[str], list[str], list[str]]] = {
     "core-alone": (["holdfast"], ["tests"], ["tests/core"]),
-    "core": (["holdfast[all]"], ["tests"], ["tests/core"]),
+    "core": (["holdfast[all]"], ["tests", "drivers"], ["tests/core"]),
     "django": (
         ["holdfast[all]", "holdfast-django[drf]"],
         ["tests", "servers", "peers"],
@@ -314,7 +314,7 @@ def oversized(path: Path, function_lines: int = 60, module_lines: int = 500) -> 
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types of source and tests, with mypy and pyright, both strict."""
-    install(session, *declared(), groups=("tests", "servers", "peers", "types", "nox"))
+    install(session, *declared(), groups=("tests", "drivers", "servers", "peers", "types", "nox"))
     session.run("mypy", *session.posargs)
     session.run("pyright", *session.posargs)
 

@@ -13,7 +13,7 @@ from rest_framework.exceptions import ErrorDetail
 from holdfast.classify import Reading
 from holdfast.errors import AppError, ValidationError
 from holdfast_django import current
-from holdfast_django.rest_framework import Detail, flatten, translate
+from holdfast_django.rest_framework_errors import Detail, flatten, translate
 from tests.django_ext.conftest import RecordingProject
 
 

@@ -13,6 +13,7 @@ from typing import TypeAlias, cast
 
 from holdfast.codes import Effect, ErrorCode, ErrorCodes, ErrorKind, Fault, Severity
 from holdfast.context import WorkContext, current_context
+from holdfast.database import integrity_error, is_contended, is_lost, is_unreachable
 from holdfast.errors import AppError
 
 MAX_GROUP_LEAVES = 200
@@ -289,8 +290,32 @@ def _default_classifier() -> Classifier:
     return Classifier()
 
 
+def database_rules(
+    integrity: type[BaseException] | str,
+    operational: type[BaseException] | str,
+    interface: type[BaseException] | str,
+    other: type[BaseException] | str,
+) -> Iterator[Rule]:
+    """Yield what the exceptions of a database driver mean, given its four classes of PEP 249."""
+    for refused in (integrity, operational):  # MariaDB's checks are operational
+        yield Rule(match=refused, translate=integrity_error)
+    gone = ErrorCode.DB_CONNECTION_ERROR
+    for broken in (operational, interface):
+        yield Rule(match=broken, code=gone, when=is_unreachable, effect=Effect.NOT_SENT)
+        yield Rule(match=broken, code=gone, when=is_lost, effect=Effect.IN_DOUBT)
+    yield Rule(match=operational, code=ErrorCode.DATABASE_ERROR, when=is_contended, transient=True)
+    # Whatever else a database says is of a statement that should not have been sent.
+    yield Rule(match=other, code=ErrorCode.DATABASE_ERROR, trusted=False)
+
+
+_DRIVERS = ("sqlite3", "psycopg", "psycopg2", "pymysql.err", "MySQLdb")
+_DRIVER_CLASSES = ("IntegrityError", "OperationalError", "InterfaceError", "Error")
+
+
 def _standard_rules() -> Iterator[Rule]:
-    """Yield what the standard library's exceptions mean."""
+    """Yield what the exceptions of the standard library and of database drivers mean."""
+    for driver in _DRIVERS:
+        yield from database_rules(*(f"{driver}.{name}" for name in _DRIVER_CLASSES))
     yield Rule(match=TimeoutError, code=ErrorCode.DEADLINE_EXCEEDED, effect=Effect.IN_DOUBT)
     yield Rule(
         match=ConnectionRefusedError, code=ErrorCode.COMMUNICATION_ERROR, effect=Effect.NOT_SENT

@@ -18,6 +18,7 @@ from django.utils.cache import patch_vary_headers
 from holdfast.context import begin, current_context, end
 from holdfast.errors import AppError
 from holdfast.handler import Verdict
+from holdfast.statuses import CLIENT_ERROR, SERVER_ERROR, error_of, unexplained
 from holdfast_django import views
 from holdfast_django.asynchrony import is_async
 from holdfast_django.capture import capture, explained
@@ -25,7 +26,6 @@ from holdfast_django.current import BOUNDARY, project_settings
 from holdfast_django.responses import respond
 from holdfast_django.rules import ANSWERED_BY_DJANGO
 from holdfast_django.signals import resend
-from holdfast_django.statuses import CLIENT_ERROR, SERVER_ERROR, error_of
 from holdfast_django.streaming import watch
 
 _MISSED: Final = frozenset({301, 404})
@@ -142,7 +142,9 @@ def _explain(request: HttpRequest, response: HttpResponseBase) -> None:
     bodiless = isinstance(response, HttpResponse) and not response.content
     if response.status_code < SERVER_ERROR and not bodiless:
         return
-    verdict = capture(request, error_of(response.status_code))
+    status = response.status_code
+    error = unexplained(status) if status >= SERVER_ERROR else error_of(status)
+    verdict = capture(request, error)
     if bodiless and verdict.answer is not None and isinstance(response, HttpResponse):
         _fill(response, respond(request, verdict.answer))
 

@@ -9,11 +9,11 @@ from django.db import utils as db
 from django.http import Http404, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 
-from holdfast.classify import Rule
-from holdfast.codes import Effect, ErrorCode
+from holdfast.classify import Rule, database_rules
+from holdfast.codes import ErrorCode
 from holdfast.errors import AppError, AuthorizationError, ResourceNotFoundError, ValidationError
 from holdfast_django.conf import DjangoSettings
-from holdfast_django.database import integrity_error, is_contended, is_lost, is_unreachable
+from holdfast_django.fields import GENERAL_ERRORS
 
 ANSWERED_BY_DJANGO: Final = (
     Http404,
@@ -24,14 +24,11 @@ ANSWERED_BY_DJANGO: Final = (
 )
 """What Django answers by its handlers for 400, 403 and 404, and not by that for 500."""
 
-GENERAL_ERRORS: Final = "non_field_errors"
-"""Where errors of a whole form or model stand among the field errors; Django REST framework's name."""
-
 
 def rules_of(settings: DjangoSettings) -> Iterable[Rule]:
     """Yield the rules for a project with these settings."""
     yield from _refusals()
-    yield from _database_rules()
+    yield from database_rules(db.IntegrityError, db.OperationalError, db.InterfaceError, db.Error)
     # By name: Django REST framework is imported by those who use it.
     yield Rule(match="rest_framework.exceptions.APIException", translate=_rest_framework_error)
     if settings.does_not_exist_is_not_found:
@@ -51,20 +48,6 @@ def _refusals() -> Iterator[Rule]:
         yield Rule(match=gone, code=ErrorCode.CLIENT_CLOSED_REQUEST)
 
 
-def _database_rules() -> Iterator[Rule]:
-    for refused in (db.IntegrityError, db.OperationalError):  # MariaDB's checks are operational
-        yield Rule(match=refused, translate=integrity_error)
-    gone = ErrorCode.DB_CONNECTION_ERROR
-    for broken in (db.OperationalError, db.InterfaceError):
-        yield Rule(match=broken, code=gone, when=is_unreachable, effect=Effect.NOT_SENT)
-        yield Rule(match=broken, code=gone, when=is_lost, effect=Effect.IN_DOUBT)
-    yield Rule(
-        match=db.OperationalError, code=ErrorCode.DATABASE_ERROR, when=is_contended, transient=True
-    )
-    # Whatever else a database says is of a statement that should not have been sent.
-    yield Rule(match=db.Error, code=ErrorCode.DATABASE_ERROR, trusted=False)
-
-
 def _validation_error(error: BaseException) -> AppError | None:
     if not isinstance(error, exceptions.ValidationError):
         return None
@@ -81,7 +64,7 @@ def _validation_error(error: BaseException) -> AppError | None:
 
 
 def _rest_framework_error(error: BaseException) -> AppError | None:
-    adapter = importlib.import_module("holdfast_django.rest_framework")
+    adapter = importlib.import_module("holdfast_django.rest_framework_errors")
     return cast("AppError | None", adapter.translate(error))
 
 

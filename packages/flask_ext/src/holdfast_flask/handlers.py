@@ -13,9 +13,10 @@ from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable
 
 from holdfast.context import current_context
 from holdfast.envelope import Answer
-from holdfast.errors import AppError, UnexplainedResponseError
+from holdfast.errors import AppError
 from holdfast.handler import Verdict
 from holdfast.runtime import Runtime
+from holdfast.statuses import CLIENT_ERROR, SERVER_ERROR, error_of, unexplained
 from holdfast_flask.capture import (
     EXPECTED,
     RAISED,
@@ -26,10 +27,8 @@ from holdfast_flask.capture import (
     verdict,
 )
 from holdfast_flask.responses import Responder
-from holdfast_flask.rules import error_of_status, headers_of
+from holdfast_flask.rules import headers_of
 from holdfast_flask.streams import WatchedStream
-
-_ERROR, _SERVER_ERROR = 400, 500
 
 
 class Handlers:
@@ -63,7 +62,7 @@ class Handlers:
 
     def on_http_error(self, error: HTTPException) -> ResponseReturnValue:
         """Answer what `abort` and routing raise; what is no error, or has its answer, passes."""
-        if error.response is not None or (error.code is not None and error.code < _ERROR):
+        if error.response is not None or (error.code is not None and error.code < CLIENT_ERROR):
             return error
         if error.code is None:
             raise error
@@ -75,7 +74,7 @@ class Handlers:
 
     def on_app_error(self, error: AppError) -> ResponseReturnValue:
         """Answer a caller's mistake; anything graver takes Flask's path, signal and teardown included."""
-        if self._status(error) >= _SERVER_ERROR:
+        if self._status(error) >= SERVER_ERROR:
             raise error
         return self._answer(error)
 
@@ -103,7 +102,7 @@ class Handlers:
                 return dispatch(error)
             except Exception as raised:
                 unhandled = raised is error and not isinstance(error, (HTTPException, AppError))
-                if not unhandled or self._status(error) >= _SERVER_ERROR:
+                if not unhandled or self._status(error) >= SERVER_ERROR:
                     raise
                 return self._answer(error)
 
@@ -114,7 +113,7 @@ class Handlers:
 
         def process_response(response: Response) -> Response:
             response = process(response)
-            if response.status_code >= _ERROR:
+            if response.status_code >= CLIENT_ERROR:
                 response = self._explained(response)
             if type(response.response) is not list and not response.direct_passthrough:
                 self._watch(response)
@@ -142,23 +141,21 @@ class Handlers:
         return self._responder.fill(response, self._fitting(decided.answer, response.status_code))
 
     def _explain(self, status: int, raised: Exception | None, *, empty: bool) -> Verdict | None:
-        if raised is not None and (status >= _SERVER_ERROR or self._status(raised) < _SERVER_ERROR):
+        if raised is not None and (status >= SERVER_ERROR or self._status(raised) < SERVER_ERROR):
             return self._capture.error(raised)
         if raised is not None:
             # The application's own handler made a caller's mistake of it; that is what it is.
-            meant = error_of_status(status)
+            meant = error_of(status)
             meant.__cause__ = raised
             return self._capture.error(meant)
-        if status >= _SERVER_ERROR:
-            unexplained = UnexplainedResponseError(f"A view answered {status} without an error")
-            unexplained.status = status
-            return self._capture.error(unexplained)
-        return self._capture.error(error_of_status(status)) if empty else None
+        if status >= SERVER_ERROR:
+            return self._capture.error(unexplained(status))
+        return self._capture.error(error_of(status)) if empty else None
 
     def _fitting(self, answer: Answer, status: int) -> Answer:
         if answer.status == status:
             return answer
-        meant = self._runtime.handler.classifier.classify(error_of_status(status))
+        meant = self._runtime.handler.classifier.classify(error_of(status))
         return Answer(classification=meant, record=replace(answer.record, classification=meant))
 
 

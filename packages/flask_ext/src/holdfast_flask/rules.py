@@ -12,32 +12,8 @@ from werkzeug.exceptions import (
 from holdfast.classify import Rule
 from holdfast.codes import ErrorCode, Severity
 from holdfast.errors import AppError, ValidationError
+from holdfast.statuses import CLIENT_ERROR, error_of
 
-_CODES = {
-    400: ErrorCode.INVALID_REQUEST_DATA,
-    401: ErrorCode.UNAUTHORIZED,
-    403: ErrorCode.INSUFFICIENT_PERMISSIONS,
-    404: ErrorCode.RESOURCE_NOT_FOUND,
-    405: ErrorCode.METHOD_NOT_ALLOWED,
-    406: ErrorCode.NOT_ACCEPTABLE,
-    409: ErrorCode.STATE_CONFLICT,
-    410: ErrorCode.RESOURCE_GONE,
-    412: ErrorCode.PRECONDITION_FAILED,
-    413: ErrorCode.PAYLOAD_TOO_LARGE,
-    415: ErrorCode.UNSUPPORTED_MEDIA_TYPE,
-    422: ErrorCode.BUSINESS_RULE_VIOLATION,
-    423: ErrorCode.STATE_CONFLICT,
-    424: ErrorCode.STATE_CONFLICT,
-    428: ErrorCode.PRECONDITION_FAILED,
-    429: ErrorCode.RATE_LIMIT_EXCEEDED,
-    451: ErrorCode.INSUFFICIENT_PERMISSIONS,
-    499: ErrorCode.CLIENT_CLOSED_REQUEST,
-    502: ErrorCode.DEPENDENCY_FAILED,
-    503: ErrorCode.SERVICE_UNAVAILABLE,
-    504: ErrorCode.DEADLINE_EXCEEDED,
-}
-_FIRST_SERVER_STATUS = 500
-_FIRST_ERROR_STATUS = 400
 _SET_BY_FORMAT = frozenset({"content-type", "content-length"})
 
 
@@ -47,16 +23,6 @@ def werkzeug_rules() -> Iterator[Rule]:
     yield Rule(match=SecurityError, code=ErrorCode.INVALID_REQUEST_DATA, severity=Severity.WARNING)
     yield Rule(match=BadRequest, translate=_malformed_json)
     yield Rule(match=HTTPException, translate=_by_status)
-
-
-def error_of_status(status: int, message: str = "") -> AppError:
-    """Return the error that a status stands for, with that status even where its code has another."""
-    server = status >= _FIRST_SERVER_STATUS
-    other = ErrorCode.INTERNAL_ERROR if server else ErrorCode.INVALID_REQUEST_DATA
-    error = AppError(message, code=_CODES.get(status, other))
-    if error.status != status:
-        error.status = status
-    return error
 
 
 def status_of(error: HTTPException) -> int | None:
@@ -80,9 +46,9 @@ def headers_of(error: HTTPException) -> dict[str, str]:
 def _by_status(error: BaseException) -> AppError | None:
     """Read an exception by its status; one without any is a mistake, of which nothing may be said."""
     status = status_of(error) if isinstance(error, HTTPException) else None
-    if not isinstance(error, HTTPException) or status is None or status < _FIRST_ERROR_STATUS:
+    if not isinstance(error, HTTPException) or status is None or status < CLIENT_ERROR:
         return None
-    spoken = error_of_status(status, _own_words(error))
+    spoken = error_of(status, _own_words(error))
     spoken.headers = headers_of(error)
     retry_after: object = getattr(error, "retry_after", None)
     if isinstance(retry_after, int | float):

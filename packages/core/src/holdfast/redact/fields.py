@@ -160,11 +160,11 @@ def _quoted(text: str, start: int, quote: str) -> Span | None:
     if compiled(_ALREADY).match(text, start):
         return None
     end, after = closing_quote(text, start, quote)
-    rest = compiled(_REST).match(text, after)
-    if rest is not None and after > end:
-        # "pa"ss": whoever wrote this did not escape the quote, and the secret goes on behind it.
-        return start, rest.end(), HIDDEN + quote
-    return _unless_nothing(text, start, end)
+    beyond = after
+    # "pa"ss": whoever wrote this did not escape the quote, and the secret goes on behind it.
+    while beyond > end and (rest := compiled(_REST).match(text, beyond)) is not None:
+        beyond = rest.end() + len(quote) * text.startswith(quote, rest.end())
+    return _unless_nothing(text, start, end) if beyond == after else (start, beyond, HIDDEN + quote)
 
 
 def _unless_nothing(text: str, start: int, end: int) -> Span | None:

@@ -31,11 +31,12 @@ _KEY_BLOCK: Final = (
 # Stripe's pk_ is public by design.
 _PREFIXES: Final = (
     r"gh[oprsu]_|github_pat_|gl(?:pat|ptt|dt|rt|cbt|ft|imt|soat|oas|agent|ffct)-|xox[a-z]-|xapp-"
-    r"|[rs]k_(?:live|test|prod)_|whsec_|hf_|npm_|do[opr]_v1_|shp(?:at|ca|pa|ss)_|sq0[a-z]{3}-"
-    r"|dckr_pat_|gl(?:sa|c)_|lin_api_|ntn_|NRAK-|ATATT3|PMAK-|rubygems_|AGE-SECRET-KEY-|gsk_|sbp_"
+    r"|[rs]k_(?:live|test|prod)_|whsec_|do[opr]_v1_|shp(?:at|ca|pa|ss)_|sq0[a-z]{3}-"
+    r"|dckr_pat_|glsa_|lin_api_|NRAK-|ATATT3|PMAK-|rubygems_|AGE-SECRET-KEY-"
     r"|GOCSPX-|tskey-|pscale_\w{2,5}_|dapi(?=[0-9a-f]{32})"
     r"|AIza|(?:AKIA|ASIA|ABIA|ACCA|LTAI)(?=[A-Z0-9])"
-    r"|(?:sk|pypi)-(?=[a-z_\-]{0,64}[A-Z0-9])"
+    # Only with a digit or a capital: sk-learn, npm_config_registry, hf_hub_download are names.
+    r"|(?:sk-|pypi-|hf_|npm_|gsk_|sbp_|ntn_|glc_)(?=[a-z_\-]{0,64}[A-Z0-9])"
 )
 _TOKEN: Final = (
     rf"(?<![A-Za-z0-9])(?:(?:{_PREFIXES})[A-Za-z0-9_\-.=]{{8,}}+"
@@ -43,7 +44,8 @@ _TOKEN: Final = (
     r"|(?:ya29|SG|hv[bsr])\.[A-Za-z0-9_\-.]{16,}+|1//0[A-Za-z0-9_\-]{20,}+"
     r"|[0-9]{8,10}:AA[A-Za-z0-9_\-]{30,}+)"
     r"|\$2[abxy]\$\d\d\$[./A-Za-z0-9]{20,}+"
-    r"|(?:\$argon2(?:id|i|d)|pbkdf2_\w{3,8}|scrypt|bcrypt_sha256|argon2)\$[^\s\"'<>,;)\]}]{16,}+"
+    r"|(?:pbkdf2_\w{3,8}|scrypt|bcrypt_sha256|argon2)\$[^\s\"'<>,;)\]}]{16,}+"
+    r"|\$argon2(?:id|i|d)\$[\w=,$+/.\-]{16,}+"
     r"|(?<=hooks\.slack\.com/)(?:services|workflows|triggers)/[A-Za-z0-9/]{8,}+"
     r"|(?<=/api/webhooks/)[0-9]{5,}+/[A-Za-z0-9_\-]{8,}+"
 )

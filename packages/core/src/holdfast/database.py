@@ -1,6 +1,6 @@
 """What a database's refusal means, learned from the errors of SQLite, PostgreSQL and MariaDB drivers.
 
-Reads driver exceptions (PEP 249) and knows neither Django nor an ORM. Only names of constraints,
+Reads driver exceptions (PEP 249) by their attributes; no driver is imported. Only names of constraints,
 tables and columns are taken out; values, which the texts quote, stay behind.
 """
 

@@ -1,12 +1,15 @@
 """What databases say of broken constraints and lost connections, asked of the real ones."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from holdfast.classify import Classifier
 from holdfast.codes import ErrorCode
-from holdfast_django.database import (
+from holdfast.database import (
     integrity_error,
     is_contended,
     is_lost,
@@ -68,8 +71,12 @@ def mariadb() -> Iterator[Execute]:
 @pytest.mark.parametrize(
     "execute",
     [
-        pytest.param("postgresql", marks=pytest.mark.service("postgresql")),
-        pytest.param("mariadb", marks=pytest.mark.service("mariadb")),
+        pytest.param(
+            "postgresql", marks=[pytest.mark.service("postgresql"), pytest.mark.extra("psycopg")]
+        ),
+        pytest.param(
+            "mariadb", marks=[pytest.mark.service("mariadb"), pytest.mark.extra("pymysql")]
+        ),
     ],
 )
 def test_a_broken_constraint_is_learned_from_a_real_server(
@@ -153,3 +160,23 @@ def test_what_is_no_violation_is_left_alone() -> None:
     """Other errors of a database are not explained."""
     assert integrity_error(FakeError("disk full")) is None
     assert integrity_error(FakeError()) is None
+
+
+def test_a_driver_needs_no_framework_to_be_understood(tmp_path: Path) -> None:
+    """What sqlite3 raises is classified by the built-in rules, and the constraint is learned."""
+    opened = sqlite3.connect(tmp_path / "shop.db")
+    opened.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, sku TEXT UNIQUE)")
+    opened.execute("INSERT INTO orders VALUES (1, 'A')")
+
+    with pytest.raises(sqlite3.IntegrityError) as refused:
+        opened.execute("INSERT INTO orders VALUES (2, 'A')")
+    with pytest.raises(sqlite3.OperationalError) as broken:
+        opened.execute("SELECT * FROM nowhere")
+    opened.close()
+
+    reading = Classifier().read(refused.value)
+    assert reading.classification.code == ErrorCode.UNIQUE_CONSTRAINT
+    assert reading.spoken is not None
+    assert reading.spoken.learned == {"table": "orders", "column": "sku"}
+    said = Classifier().classify(broken.value)
+    assert (said.code, said.trusted) == ("DATABASE_ERROR", False)
