@@ -10,7 +10,7 @@ from django.test import Client
 from tests.django_ext.conftest import RecordingProject
 from tests.django_ext.project.failures import CANARY
 
-pytestmark = pytest.mark.extra("sentry_sdk")  # noqa: S610  # a marker, not a queryset
+pytestmark = pytest.mark.extra("sentry_sdk")  # a marker, not a queryset
 
 
 @pytest.fixture

@@ -385,7 +385,7 @@ def test_an_error_that_nobody_answers_reaches_the_server(make_app: MakeApp) -> N
         app.test_client().get("/")
 
 
-@pytest.mark.extra("asgiref")  # noqa: S610  # a marker, no query
+@pytest.mark.extra("asgiref")  # a marker, no query
 def test_async_hooks_are_like_others(app: Flask, recorded: RecordingReporter) -> None:
     """Errors of async views, hooks and handlers arrive as those of plain ones do."""
 

@@ -11,7 +11,7 @@ import pytest
 from tests.flask_ext.served_app import SECRET
 from tests.flask_ext.servers import COMMANDS, Server, running
 
-pytestmark = pytest.mark.extra("gunicorn", "uvicorn", "asgiref", "httpx")  # noqa: S610  # a marker, no query
+pytestmark = pytest.mark.extra("gunicorn", "uvicorn", "asgiref", "httpx")  # a marker, no query
 
 JSON = MappingProxyType({"Content-Type": "application/json"})
 FORM = MappingProxyType({"Content-Type": "application/x-www-form-urlencoded"})
