@@ -243,6 +243,24 @@ def test_a_rule_may_override_what_its_code_says() -> None:
     assert (said.trusted, said.action) == (False, "Free some space.")
 
 
+def test_what_a_rule_reads_is_trusted() -> None:
+    """An error somebody wrote a rule for is an operational one, unless the rule says otherwise."""
+    rule = Rule(match=Refusal, code=ErrorCode.SERVICE_UNAVAILABLE)
+
+    assert Classifier(rules=[rule]).classify(Refusal()).trusted is True
+
+
+@pytest.mark.parametrize(
+    "value",
+    [TEAPOT, Rule(match=Refusal, code=ErrorCode.STATE_CONFLICT), Classifier().read(Refusal())],
+)
+def test_values_cannot_be_changed(value: object) -> None:
+    """Classifications, rules and readings are shared between errors, and therefore immutable."""
+    with pytest.raises((AttributeError, TypeError)):
+        setattr(value, next(iter(getattr(value, "__slots__", ()))), None)
+    assert not hasattr(value, "__dict__")
+
+
 def test_a_translation_speaks_to_the_caller() -> None:
     """A rule may turn a stranger's error into one of ours, which then speaks in its place."""
     rule = Rule(match=Refusal, translate=lambda e: ValidationError(str(e), errors=["sorry"]))

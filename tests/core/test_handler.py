@@ -581,7 +581,7 @@ def test_a_broken_part_without_standard_error_leads_to_a_500(
     assert status_of(recorder.handle(ValueError())) == 500
 
 
-def test_a_queue_that_fails_leads_to_an_answer() -> None:
+def test_a_queue_that_fails_leads_to_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
     """An `emit` that breaks its promise does not break the answer."""
 
     def emit(_: Event) -> NoReturn:
@@ -590,6 +590,7 @@ def test_a_queue_that_fails_leads_to_an_answer() -> None:
     handler = ErrorHandler(classifier=Classifier(), redactor=Masking(), emit=emit)
 
     assert status_of(handler.handle(ValueError(), HERE)) == 500
+    assert "could not report it: RuntimeError" in capsys.readouterr().err
 
 
 def fails(_: BaseException, __: Origin, ___: Next) -> NoReturn:
@@ -745,6 +746,42 @@ def test_everything_recorded_is_redacted() -> None:
     assert SECRET not in repr(verdict.record) + repr(recorder.events) + body_of(verdict)
     assert repr(verdict.record).count("[redacted]") == 9
     assert SECRET not in verdict.record.traceback()
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        Origin(boundary="test", operation=SECRET, path="/fine"),
+        Origin(boundary="test", operation="fine", path=SECRET),
+        Origin(boundary="test", operation="fine", path="/fine", attributes={"a": SECRET}),
+    ],
+    ids=["operation", "path", "attributes"],
+)
+def test_every_part_of_an_origin_is_redacted(origin: Origin) -> None:
+    """A secret in one part of an origin is taken out though the others have none."""
+    record = Recorder().handle(ValueError(), origin).record
+
+    assert record is not None
+    assert SECRET not in repr(record.origin)
+    assert "[redacted]" in repr(record.origin)
+
+
+@pytest.mark.parametrize("notes", [5, None, "text", {"a": 1}])
+def test_notes_that_are_none_are_left_out(notes: object) -> None:
+    """A class that uses the name for something else has no notes."""
+    record = Recorder().handle(noted(ValueError(), notes)).record
+
+    assert record is not None
+    assert record.notes == ()
+
+
+def test_a_verdict_cannot_be_changed() -> None:
+    """A verdict is given to every boundary that asks, and therefore immutable."""
+    verdict = Recorder().handle(ValueError())
+
+    with pytest.raises(AttributeError):
+        verdict.action = Action.EXIT  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    assert not hasattr(verdict, "__dict__")
 
 
 def test_learned_facts_are_recorded_always_and_shown_on_request() -> None:
