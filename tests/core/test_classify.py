@@ -331,6 +331,24 @@ def test_a_rule_for_one_of_ours_keeps_what_it_says_to_the_caller() -> None:
     assert reading.spoken is error
 
 
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        Classifier(functions=[knows_tea]),
+        Classifier(
+            rules=[Rule(match=cls, code=ErrorCode.STATE_CONFLICT) for cls in (Refusal, AppError)]
+        ),
+    ],
+    ids=["function", "rule"],
+)
+def test_a_stranger_says_nothing_to_the_caller(classifier: Classifier) -> None:
+    """Whoever decides what an error means, one of ours speaks for itself, a stranger never."""
+    error = ResourceNotFoundError("no order 7")
+
+    assert classifier.read(error).spoken is error
+    assert classifier.read(Refusal("secret")).spoken is None
+
+
 def test_a_projects_function_is_asked_first() -> None:
     """A function's answer goes before every rule and before an error's own facts."""
     classifier = Classifier(

@@ -383,6 +383,41 @@ def test_a_mixin_does_not_come_between_a_class_and_what_it_inherits() -> None:
     assert (Mixed.transient, Mixed.severity) == (True, Severity.WARNING)
 
 
+def test_a_class_may_take_keywords_of_other_parents() -> None:
+    """A parent that takes keywords when it is inherited from gets them."""
+
+    class Registered:
+        def __init_subclass__(cls, *, shelf: str = "", **keywords: object) -> None:
+            super().__init_subclass__(**keywords)
+            cls.shelf = shelf
+
+        shelf: str
+
+    class OnShelf(AppError, Registered, shelf="top"):
+        code = "STATE_CONFLICT"
+
+    assert (OnShelf.shelf, OnShelf.status) == ("top", 409)
+
+
+def test_an_error_without_a_code_is_our_own_fault() -> None:
+    """Bare, an `AppError` is an internal error raised on purpose, which trying again does not help."""
+    error = AppError("m")
+
+    assert (error.kind, error.status, error.type_name) == (
+        ErrorKind.INTERNAL,
+        500,
+        "InternalServerError",
+    )
+    assert (error.transient, error.trusted, error.severity) == (False, True, Severity.ERROR)
+    assert AppError("m", code="NOBODY_DECLARED_THIS").type_name == "InternalServerError"
+
+
+def test_an_error_of_no_class_shows_the_class_of_its_code() -> None:
+    """What callers see as type of a bare `AppError` is what its code says, else its kind's class."""
+    assert AppError(ErrorCode.INVALID_STATE_TRANSITION).type_name == "WorkflowError"
+    assert AppError(ErrorCode.TOKEN_EXPIRED).type_name == "AuthenticationError"
+
+
 def test_a_new_kind_brings_its_own_status() -> None:
     """A subclass with another kind does not keep the status of its parent's."""
 

@@ -121,6 +121,14 @@ class SilentNote:
         raise RuntimeError(SECRET)
 
 
+class BrokenRedactor(Redactor):
+    """A redactor that fails."""
+
+    def text(self, text: str) -> NoReturn:
+        """Fail."""
+        raise RuntimeError(text)
+
+
 class Recorder:
     """A handler with everything it emitted."""
 
@@ -344,6 +352,32 @@ def test_a_graver_error_while_handling_is_recorded() -> None:
     assert status_of(verdict) == 500
 
 
+def test_a_bug_behind_an_error_raised_on_purpose_is_recorded() -> None:
+    """Of two errors as severe, the one that nobody raised on purpose is the graver."""
+    recorder = Recorder()
+    known = raised(DatabaseError("known"))
+    recorder.handle(known)
+
+    recorder.handle(while_handling(known, KeyError("bug")))
+    recorder.handle(raised(InternalServerError("milder"), known))
+
+    assert [record.type for record in recorder.records] == [
+        "holdfast.errors.DatabaseError",
+        "KeyError",
+    ]
+
+
+@pytest.mark.parametrize("redactor", [None, BrokenRedactor()])
+def test_a_record_has_an_id_of_its_own(redactor: Redactor | None) -> None:
+    """Each record, also one made in distress, has 32 hexadecimal digits that are no other's."""
+    recorder = Recorder(redactor=redactor)
+
+    ids = {cast("ErrorRecord", recorder.handle(ValueError()).record).id for _ in range(3)}
+
+    assert len(ids) == 3
+    assert all(len(one) == 32 and int(one, 16) for one in ids)
+
+
 def test_an_error_keeps_its_own_verdict() -> None:
     """A, then graver B raised while handling A, then A again: two records, and A's own answer."""
     recorder = Recorder()
@@ -512,14 +546,6 @@ def test_the_weirdest_error_is_recognised(name: str) -> None:
 
     assert recorder.handle(error) is recorder.handle(error)
     assert len(recorder.records) == 1
-
-
-class BrokenRedactor(Redactor):
-    """A redactor that fails."""
-
-    def text(self, text: str) -> NoReturn:
-        """Fail."""
-        raise RuntimeError(text)
 
 
 class BrokenClock(FakeClock):

@@ -4,6 +4,7 @@ import json
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from fractions import Fraction
 from types import FunctionType
 
 import pytest
@@ -169,6 +170,22 @@ def test_the_projects_own_function_is_the_raise_site() -> None:
 
     assert [frame.in_project for frame in frames_of(one.__traceback__)][1:3] == [True, False]
     assert frames_of(one.__traceback__)[-1] == frames_of(other.__traceback__)[-1]
+    assert print_of(one) != print_of(other)
+
+
+def test_without_the_projects_frames_the_library_is_the_raise_site() -> None:
+    """An error whose traceback shows only a library is told apart by the library's function."""
+
+    def outside(function: Callable[[], object]) -> Exception:
+        error = caught(function)
+        frames = error.__traceback__
+        while frames is not None and __file__ in frames.tb_frame.f_code.co_filename:
+            frames = frames.tb_next
+        return KeyError().with_traceback(frames)
+
+    one, other = outside(lambda: json.loads("{")), outside(lambda: Fraction("x"))
+
+    assert {frame.in_project for frame in frames_of(one.__traceback__)} == {False}
     assert print_of(one) != print_of(other)
 
 
