@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.classify import UNKNOWN, Classification, Classifier, classification_of
+from holdfast.classify import UNKNOWN, Classification, Classifier, Reading, classification_of
 from holdfast.codes import ErrorCode, ErrorKind, Fault
 from holdfast.envelope import (
     Answer,
@@ -69,16 +69,11 @@ def record_of(classification: Classification) -> ErrorRecord:
     )
 
 
-def answered(error: AppError, *, expose: bool = False) -> Answer:
+def answered(error: AppError) -> Answer:
     """Return what may be said of an error."""
-    reading = Classifier().read(error)
-    return answer_to(
-        reading.classification,
-        reading.spoken,
-        Masking(),
-        record=record_of(reading.classification),
-        expose_learned=expose,
-    )
+    reading, masking = Classifier().read(error), Masking()
+    record = record_of(reading.classification)
+    return answer_to(reading, masking, record, masking.mapping(error.details))
 
 
 def body_of(rendered: Rendered) -> dict[str, object]:
@@ -244,7 +239,7 @@ def test_a_rule_cannot_show_what_was_meant_for_operators() -> None:
     said = classification_of(ErrorCode.STATE_CONFLICT)
     error = DatabaseError("duplicate key of shop_user", errors=["Already there"])
 
-    answer = answer_to(said, error, Masking(), record=record_of(said))
+    answer = answer_to(Reading(said, error), Masking(), record_of(said), {})
 
     assert (answer.status, answer.message, answer.errors) == (409, "", ("Already there",))
 
@@ -285,15 +280,6 @@ def test_everything_a_raiser_says_is_redacted() -> None:
 
     assert (answer.message, answer.errors) == ("m [redacted]", ("e [redacted]",))
     assert answer.details == {"d": "d [redacted]", "n": 1}
-
-
-def test_what_the_suite_learned_is_shown_only_on_request() -> None:
-    """Learned facts stay inside by default; where exposed, a raiser's details cover them."""
-    error = DatabaseError("no", details={"table": "mine"})
-    error.learned = {"table": "shop_order", "constraint": "fk"}
-
-    assert answered(error).details == {"table": "mine"}
-    assert answered(error, expose=True).details == {"table": "mine", "constraint": "fk"}
 
 
 def test_sentences_are_bounded() -> None:

@@ -225,15 +225,15 @@ def determine_http_status(error: BaseException) -> int:
 
 def is_control_flow(error: BaseException) -> bool:
     """Tell whether an exception is no error: an exit, an interrupt, a closed generator, a cancellation."""
+    if isinstance(error, Exception) and not isinstance(error, BaseExceptionGroup):
+        return False
     group = as_group(error)
     if group is not None:
         # Of all of them: after 200 cancellations there may be an error.
         return all(is_control_flow(leaf) for leaf in _leaves(group))
     # By name, so that importing the suite does not import asyncio.
-    return not isinstance(error, Exception) and (
-        isinstance(error, CONTROL_FLOW)
-        or any(cls.__name__ == "CancelledError" for cls in type(error).__mro__)
-    )
+    cancelled = any(cls.__name__ == "CancelledError" for cls in type(error).__mro__)
+    return cancelled or isinstance(error, CONTROL_FLOW)
 
 
 def as_group(error: BaseException) -> BaseExceptionGroup[BaseException] | None:

@@ -15,11 +15,10 @@ from html import escape
 from itertools import islice
 from typing import NamedTuple
 
-from holdfast.classify import Classification
+from holdfast.classify import Classification, Reading
 from holdfast.codes import Fault
-from holdfast.errors import AppError
 from holdfast.language import DEFAULT, translate
-from holdfast.record import ErrorRecord
+from holdfast.record import ErrorRecord, nothing
 from holdfast.redact import JsonValue, Redactor
 
 _GENERAL = {
@@ -54,7 +53,7 @@ class Answer:
     """The raiser's words, only when the fault is the caller's; else empty, and the title stands in."""
     errors: tuple[str, ...] = ()
     """The raiser's sentences, at most 100; empty: the message, else what the status means."""
-    details: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    details: Mapping[str, JsonValue] = field(default_factory=nothing)
     retry_after: int | None = None
     """Whole seconds, rounded up, at most a year."""
     headers: tuple[tuple[str, str], ...] = ()
@@ -91,34 +90,28 @@ class Rendered(NamedTuple):
 
 
 def answer_to(
-    classification: Classification,
-    spoken: AppError | None,
-    redactor: Redactor,
-    *,
-    record: ErrorRecord,
-    expose_learned: bool = False,
+    reading: Reading, redactor: Redactor, record: ErrorRecord, details: Mapping[str, JsonValue]
 ) -> Answer:
     """Decide what a caller may know.
 
     Args:
-        classification: What the error means.
-        spoken: Who speaks to the caller: the error itself or its translation; None for nobody.
+        reading: What the error means, and who speaks to the caller.
         redactor: Cleans what the raiser said.
         record: Says which error this is, and when it was handled.
-        expose_learned: Show what the suite itself learned of the failure as well.
+        details: What may be shown of them, clean.
     """
+    said, spoken = reading.classification, reading.spoken
     if spoken is None:
-        return Answer(classification=classification, record=record)
+        return Answer(classification=said, record=record)
     # Both must say so: a rule may call the caller's what its raiser meant for operators.
-    to_caller = classification.fault is Fault.CALLER and spoken.fault is Fault.CALLER
-    shown = {**spoken.learned, **spoken.details} if expose_learned else spoken.details
+    to_caller = said.fault is Fault.CALLER and spoken.fault is Fault.CALLER
     retry_after = _whole_seconds(spoken.retry_after)
     return Answer(
-        classification=classification,
+        classification=said,
         record=record,
-        message=redactor.text(spoken.message) if to_caller else "",
+        message=redactor.text(spoken.message) if to_caller and spoken.message else "",
         errors=tuple(redactor.text(text) for text in islice(spoken.errors, _MAX_ERRORS)),
-        details=redactor.mapping(shown) if shown else {},
+        details=details,
         retry_after=retry_after,
         headers=_headers(spoken.headers, retry_after),
     )
@@ -281,7 +274,7 @@ def _weights(accept: str) -> Iterator[tuple[str, float]]:
 
 
 def _timestamp(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{time.isoformat(timespec='seconds')[:19]}Z"
 
 
 def _dashed(record_id: str) -> str:

@@ -3,12 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import TypeAlias
 
 from holdfast.codes import Severity
 
 Scalar: TypeAlias = str | int | float | bool | None
 """What an attribute may hold, so that every consumer can render it."""
+
+
+def _nothing() -> Mapping[str, Scalar]:
+    return _NOTHING
+
+
+_NOTHING: Mapping[str, Scalar] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,5 +36,5 @@ class Event:
     severity: Severity
     time: datetime
     """Aware, UTC."""
-    attributes: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
+    attributes: Mapping[str, Scalar] = field(default_factory=_nothing)
     """Flat facts, already redacted."""

@@ -7,7 +7,7 @@ classify, log, count, alert or decide.
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
@@ -17,7 +17,7 @@ from holdfast.classify import UNKNOWN, Classification, Classifier, Reading, is_c
 from holdfast.clock import Clock, SystemClock
 from holdfast.context import current_context, fresh_work
 from holdfast.envelope import Answer, answer_to
-from holdfast.errors import MARK
+from holdfast.errors import MARK, AppError
 from holdfast.events import Event, Scalar
 from holdfast.record import (
     ErrorHandled,
@@ -27,12 +27,14 @@ from holdfast.record import (
     chain,
     fingerprint,
     frames_of,
+    nothing,
     text_of,
     type_name,
 )
-from holdfast.redact import Redactor
+from holdfast.redact import JsonValue, Redactor
 
 MAX_NOTES = 10
+MAX_KNOWN_OPERATIONS = 1000
 
 
 class Action(Enum):
@@ -63,6 +65,7 @@ Next: TypeAlias = Callable[[BaseException, Origin], Verdict]
 Middleware: TypeAlias = Callable[[BaseException, Origin, Next], Verdict]
 """A step before classification: enriches, replaces the error, or stops with a verdict of its own."""
 
+Details: TypeAlias = Mapping[str, JsonValue]
 Linked: TypeAlias = Sequence[tuple[BaseException, str]]
 """An exception and all behind it, as `record.chain` gives them."""
 
@@ -96,6 +99,7 @@ class ErrorHandler:
         self._emit = emit
         self._clock = clock or SystemClock()
         self._expose_learned = expose_learned
+        self._operations: dict[str, str] = {}
         self._pipeline = self._compose(tuple(middleware))
 
     def handle(self, error: BaseException, origin: Origin) -> Verdict:
@@ -134,13 +138,24 @@ class ErrorHandler:
             return settled
         linked = chain(error)
         reading = self.classifier.read(error)
+        details, learned = self._told(reading.spoken)
+        shown = {**learned, **details} if learned and self._expose_learned else details
         earlier = self._earlier(linked)
         if earlier is not None and not _graver(reading.classification, earlier.classification):
-            return self._settle(linked, earlier, reading)
-        record = self._record(linked, origin, reading)
-        verdict = self._settle(linked, record, reading)
+            return self._settle(linked, reading, earlier, shown)
+        known = {**learned, **details} if learned else details
+        record = self._record(linked, origin, reading.classification, known)
+        verdict = self._settle(linked, reading, record, shown)
         self._emit(_event(record))
         return verdict
+
+    def _told(self, spoken: AppError | None) -> tuple[Details, Details]:
+        """Return what the raiser said in details, and what the suite learned by itself; clean."""
+        if spoken is None:
+            return nothing(), nothing()
+        clean = self._redactor
+        details = clean.mapping(spoken.details) if spoken.details else nothing()
+        return details, clean.mapping(spoken.learned) if spoken.learned else nothing()
 
     def _settled(self, error: BaseException) -> Verdict | None:
         """Return what this handler decided about the very exception before."""
@@ -168,38 +183,46 @@ class ErrorHandler:
                 return settled.record
         return None
 
-    def _record(self, linked: Linked, origin: Origin, reading: Reading) -> ErrorRecord:
+    def _record(
+        self, linked: Linked, origin: Origin, said: Classification, details: Details
+    ) -> ErrorRecord:
         error, work = linked[0][0], current_context() or fresh_work()
-        clean, said = self._redactor, reading.classification
+        clean = self._redactor
         frames = frames_of(error.__traceback__)
-        details = (
-            {} if reading.spoken is None else {**reading.spoken.learned, **reading.spoken.details}
-        )
         return ErrorRecord(
             id=os.urandom(16).hex(),
             time=self._clock.now(),
             trace_id=work.trace_id,
             span_id=work.span_id,
-            origin=_clean_origin(origin, clean),
+            origin=self._clean_origin(origin),
             classification=said,
             type=type_name(type(error)),
             message=clean.text(text_of(error)),
             causes=causes_of(linked, clean),
             notes=_notes(error, clean),
-            details=clean.mapping(details) if details else {},
-            fields=clean.mapping(work.fields) if work.fields else {},
+            details=details,
+            fields=clean.mapping(work.fields) if work.fields else nothing(),
             frames=frames,
             fingerprint=fingerprint(said.code, error, frames),
         )
 
-    def _settle(self, linked: Linked, record: ErrorRecord, reading: Reading) -> Verdict:
-        answer = answer_to(
-            reading.classification,
-            reading.spoken,
-            self._redactor,
-            record=record,
-            expose_learned=self._expose_learned,
-        )
+    def _clean_origin(self, origin: Origin) -> Origin:
+        clean = self._redactor
+        operation = self._operations.get(origin.operation)
+        if operation is None:
+            operation = clean.text(origin.operation)
+            if len(self._operations) < MAX_KNOWN_OPERATIONS:
+                self._operations[origin.operation] = operation
+        path = clean.text(origin.path) if origin.path else ""
+        if not origin.attributes and operation == origin.operation and path == origin.path:
+            return origin
+        attributes = clean.mapping(origin.attributes)
+        return replace(origin, operation=operation, path=path, attributes=attributes)
+
+    def _settle(
+        self, linked: Linked, reading: Reading, record: ErrorRecord, details: Details
+    ) -> Verdict:
+        answer = answer_to(reading, self._redactor, record, details)
         verdict = Verdict(action=Action.RESPOND, record=record, answer=answer)
         for behind, _ in linked:
             self._mark(behind, verdict)
@@ -283,15 +306,6 @@ def _graver(now: Classification, earlier: Classification) -> bool:
     return (now.severity, not now.trusted) > (earlier.severity, not earlier.trusted)
 
 
-def _clean_origin(origin: Origin, redactor: Redactor) -> Origin:
-    operation = redactor.text(origin.operation)
-    path = redactor.text(origin.path) if origin.path else ""
-    if not origin.attributes and operation == origin.operation and path == origin.path:
-        return origin
-    attributes = redactor.mapping(origin.attributes)
-    return replace(origin, operation=operation, path=path, attributes=attributes)
-
-
 def _notes(error: BaseException, redactor: Redactor) -> tuple[str, ...]:
     notes: object = error.__dict__.get("__notes__")
     if not isinstance(notes, list):
@@ -303,8 +317,8 @@ def _event(record: ErrorRecord) -> ErrorHandled:
     said = record.classification
     attributes: dict[str, Scalar] = {
         "code": said.code,
-        "kind": said.kind.value,
-        "fault": said.fault.value,
+        "kind": said.kind,
+        "fault": said.fault,
         "status": said.status,
         "trusted": said.trusted,
         "fingerprint": record.fingerprint,

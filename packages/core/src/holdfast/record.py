@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from types import CodeType, TracebackType
+from types import CodeType, MappingProxyType, TracebackType
 from typing import NamedTuple
 
 from holdfast.classify import Classification, as_group, leaves
@@ -28,6 +28,13 @@ MAX_MEMBERS = 20
 MAX_CHAIN = 100
 """Exceptions of one cause, context and group chain that are looked at."""
 _OUTERMOST = 10
+
+_NOTHING: Mapping[str, JsonValue] = MappingProxyType({})
+
+
+def nothing() -> Mapping[str, JsonValue]:
+    """Return the mapping without any facts; one for all, because making one costs."""
+    return _NOTHING
 
 
 class Frame(NamedTuple):
@@ -51,7 +58,7 @@ class Origin:
     """Which operation, of few different values: `GET /orders/<id>`, a task's name."""
     path: str = ""
     """Path of the request without its query; redacted in the record."""
-    attributes: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    attributes: Mapping[str, JsonValue] = field(default_factory=nothing)
     """Further facts; redacted in the record."""
 
 
@@ -85,8 +92,8 @@ class ErrorRecord:
     """The same for every occurrence with the same code, class and raise site; survives a move of lines."""
     causes: tuple[Cause, ...] = ()
     notes: tuple[str, ...] = ()
-    details: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
-    fields: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    details: Mapping[str, JsonValue] = field(default_factory=nothing)
+    fields: Mapping[str, JsonValue] = field(default_factory=nothing)
     """What the application had bound to the piece of work."""
 
     def traceback(self) -> str:
@@ -139,7 +146,7 @@ class ErrorHandled(Event):
 def chain(error: BaseException) -> list[tuple[BaseException, str]]:
     """Return an exception and all behind it: causes, contexts, members of groups; each once, at most 100."""
     found = [(error, "")]
-    pending = list(_behind(error))
+    pending = _behind(error)
     if not pending:
         return found
     seen = {id(error)}

@@ -8,6 +8,8 @@ import logging
 import math
 import sys
 import time
+from collections.abc import Callable
+from functools import cache
 from typing import Literal, TextIO, cast
 
 from holdfast.reporting.logging import TraceContextFilter
@@ -93,8 +95,13 @@ def _dumps(fields: dict[str, object], **options: object) -> str:
 
 
 def _encode(fields: dict[str, object], options: dict[str, object]) -> str:
-    encode = cast("type[json.JSONEncoder]", options.get("cls") or json.JSONEncoder)
-    return encode(allow_nan=False).encode(fields)
+    chosen = options.get("cls") or json.JSONEncoder
+    return _encoder(cast("Callable[..., json.JSONEncoder]", chosen))(fields)
+
+
+@cache
+def _encoder(cls: Callable[..., json.JSONEncoder]) -> Callable[[object], str]:
+    return cls(allow_nan=False).encode
 
 
 def _finite(value: object) -> object:

@@ -93,6 +93,8 @@ _RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 
 def _safe(facts: Mapping[str, object]) -> dict[str, object]:
     """Rename what `logging` keeps for itself, which would otherwise raise."""
+    if _RESERVED.isdisjoint(facts):
+        return dict(facts)
     return {f"{name}_" if name in _RESERVED else name: value for name, value in facts.items()}
 
 
