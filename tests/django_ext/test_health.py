@@ -11,7 +11,8 @@ from django.urls import include, path, reverse
 
 from holdfast.health import HealthRegistry
 from holdfast_django import current
-from holdfast_django.health import health, register_databases
+from holdfast_django.databases import register_databases
+from holdfast_django.health import health
 from tests.django_ext.conftest import RecordingProject
 
 

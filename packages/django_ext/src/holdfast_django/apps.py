@@ -6,7 +6,7 @@ from django.core.checks import register
 from django.core.signals import setting_changed
 from django.views import csrf
 
-from holdfast_django import current, health, signals, views
+from holdfast_django import current, databases, signals, views
 from holdfast_django.checks import CHECKS
 
 
@@ -23,7 +23,7 @@ class HoldfastConfig(AppConfig):
             SettingsError: With every mistake of `settings.HOLDFAST` at once.
         """
         runtime = current.rebuild()
-        health.register_databases(runtime.health, current.project_settings().health_databases)
+        databases.register_databases(runtime.health, current.project_settings().health_databases)
         for check in CHECKS:
             register(check)
         signals.connect()

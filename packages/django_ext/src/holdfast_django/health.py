@@ -10,31 +10,24 @@ from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
 from django.apps import apps
-from django.conf import settings
-from django.db import connections
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.http.response import HttpResponseBase
-from django.urls import Resolver404, resolve
 from django.views.decorators.http import require_safe
 from health_check.base import HealthCheck
 from health_check.exceptions import ServiceUnavailable, ServiceWarning
 from health_check.views import HealthCheckView
 
-from holdfast.health import CheckResult, HealthRegistry, HealthReport, HealthStatus
+from holdfast.health import CheckResult, HealthReport, HealthStatus
 from holdfast_django.capture import explain
 from holdfast_django.current import project_runtime
+from holdfast_django.probes import View, exposed
 from holdfast_django.responses import silence
-from holdfast_django.routes import routes
 
 CONTENT_TYPE: Final = "application/health+json"
 MAX_THREADS: Final = 4
 """Probes that run at once; more wait for one of these."""
-_NO_DATABASE: Final = "django.db.backends.dummy"
-_MARK: Final = "holdfast_health"
 _FORMATS: Final = {
     "application/health+json": "health",
     "application/json": "health",
@@ -49,30 +42,6 @@ _WEIGHT: Final = re.compile(r"[01](\.\d{0,3})?")
 _MAX_ACCEPT: Final = 500
 
 _Renderer: TypeAlias = Callable[..., HttpResponse]
-View: TypeAlias = Callable[..., HttpResponseBase]
-
-
-def register_databases(registry: HealthRegistry, aliases: tuple[str, ...]) -> None:
-    """Let readiness ask these databases, as far as the project has them."""
-    for alias in aliases:
-        # By its settings: a connection object that nobody needs costs every request 3 µs.
-        engine = connections.settings.get(alias, {}).get("ENGINE", _NO_DATABASE)
-        if engine != _NO_DATABASE:
-            name = "database" if alias == "default" else f"database {alias}"
-            registry.register_check(name, _database_check(alias))
-
-
-def _database_check(alias: str) -> Callable[[], None]:
-    def check() -> None:
-        # A check has a thread, and so a connection, of its own; nobody would look after it.
-        connection = connections[alias]
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1")
-        finally:
-            connection.close()
-
-    return check
 
 
 @dataclass(repr=False)
@@ -157,50 +126,11 @@ def _live(_: HttpRequest) -> HttpResponse:
     )
 
 
-def without_slash(request: HttpRequest) -> View | None:
-    """Return the health view when the address lacks nothing but its slash at the end.
-
-    A probe takes neither a redirect nor a 404 for an answer, and an `include` that ends in a slash
-    cannot match without it.
-    """
-    path = request.path_info
-    urlconf = getattr(request, "urlconf", None) or settings.ROOT_URLCONF
-    if path.rpartition("/")[2] not in _last_parts(urlconf):
-        return None
-    try:
-        match = resolve(f"{path}/", urlconf)
-    except Resolver404:
-        return None
-    if not getattr(match.func, _MARK, False):
-        return None
-    request.resolver_match = match
-    return cast("View", match.func)
-
-
-@lru_cache(maxsize=64)
-def _last_parts(urlconf: str) -> frozenset[str]:
-    """Return what addresses of health views end with before their slash, to pass over all others."""
-    plain = (
-        route.replace("^", "").replace("$", "").removesuffix("?")
-        for route, view in routes(urlconf)
-        if getattr(view, _MARK, False)
-    )
-    return frozenset(route.removesuffix("/").rpartition("/")[2] for route in plain)
-
-
-def _exposed(view: View) -> View:
-    """Let probes in: without a login, and without a redirect to the address with a slash."""
-    setattr(view, _MARK, True)
-    setattr(view, "login_required", False)  # noqa: B010  # what `login_not_required` sets
-    setattr(view, "should_append_slash", False)  # noqa: B010  # what `no_append_slash` sets
-    return view
-
-
-health: View = _exposed(cast("View", HealthView.as_view()))
+health: View = exposed(cast("View", HealthView.as_view()))
 """What all checks say."""
-ready: View = _exposed(cast("View", HealthView.as_view()))
+ready: View = exposed(cast("View", HealthView.as_view()))
 """Whether this instance can serve; for now, the same checks."""
-live: View = _exposed(_live)
+live: View = exposed(_live)
 """Whether the process answers."""
 
 

@@ -1,6 +1,6 @@
 """Health endpoints: `path("health/", include("holdfast_django.urls"))`.
 
-`/health` answers too, without a redirect; see `holdfast_django.health.without_slash`.
+`/health` answers too, without a redirect; see `holdfast_django.probes.without_slash`.
 """
 
 from django.urls import re_path

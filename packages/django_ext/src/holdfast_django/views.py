@@ -17,10 +17,10 @@ from holdfast.errors import (
     UnexplainedResponseError,
 )
 from holdfast.handler import Verdict
-from holdfast_django import health
 from holdfast_django.asynchrony import is_async
 from holdfast_django.capture import capture, captured
 from holdfast_django.current import project_settings
+from holdfast_django.probes import without_slash
 from holdfast_django.responses import respond
 
 _AsyncView: TypeAlias = Callable[[HttpRequest], Awaitable[HttpResponse]]
@@ -51,7 +51,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def health_without_slash(request: HttpRequest) -> HttpResponse | None:
     """Answer a health address that lacks its slash, or return None for any other."""
-    view = health.without_slash(request)
+    view = without_slash(request)
     if view is None:
         return None
     if is_async(view):
