@@ -51,16 +51,16 @@ _SCHEMES: Final = frozenset({
 })  # fmt: skip
 # Where nothing secret stands, or a parameter of a statement does.
 _NOTHING: Final = (
-    rf"None|null|nil|undefined|[tT]rue|[fF]alse|%s|%\(\w{{1,64}}\)s|\$\d{{1,3}}|\?"
+    rf"None|null|nil|undefined|True|true|False|false|%s|%\(\w{{1,64}}\)s|\$\d{{1,3}}|\?"
     rf"|[^\w\s]{{0,3}}|\*+|{HIDDEN}+"
 )
 _ALREADY: Final = rf"{HIDDEN}(?:{_QUOTE}|[\r\n]|\Z)"
 # First words of what a validator says after "password: "; whoever hides them hides the complaint.
 _SENTENCE: Final = (
     r"(?i:an?|the|this|that|these|must|may|should|is|are|was|were|has|have|does|not|no|cannot|can"
-    r"|too|required|invalid|expired|missing|incorrect|wrong|unknown|unexpected|expected|denied"
+    r"|too|required|invalid[e]?|expired|missing|incorrect|wrong|unknown|unexpected|expected|denied"
     r"|failed|field|value|input|string|ensure|enter|please|your|you|at|only|contains?|to|or|and|for"
-    r"|with|syntax|ce|cette|cet|le|la|les|un|une|est|doit|saisissez|obligatoire|requis|invalide"
+    r"|with|syntax|ce|cette|cet|le|la|les|un|une|est|doit|saisissez|obligatoire|requis"
     r"|expiré)(?=[.,!?]?(?:[\s)\]}\"']|\Z))"
 )
 _FILE: Final = r"\.(?:py|pyc|js|ts|json|toml|ya?ml|html?|txt|cfg|ini|log|md|so|go|java|rb|php)\Z"

@@ -5,11 +5,14 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
+from holdfast.redact.spans import compiled, one_of
+
 __all__ = ["KEY_ROOTS", "SensitiveKeys"]
 
 FRAGMENTS: Final = (
     "password", "passwd", "passphrase", "passcode", "passkey", "passport", "passwort", "pwd",
-    "mot de passe", "secret", "token", "credential", "authorization", "authorisation",
+    "mot de passe",  # codespell:ignore mot
+    "secret", "token", "credential", "authorization", "authorisation",
     "authheader", "auth header", "auth key", "auth code", "auth string", "cookie", "session id",
     "sessid", "session key", "csrf", "xsrf", "api key", "app key", "access key", "account key",
     "private key", "ssh key", "signing key", "encryption key", "decryption key", "master key",
@@ -28,7 +31,7 @@ WORDS: Final = frozenset({
 
 KEY_ROOTS: Final = (
     "pass", "pwd", "secret", "token", "key", "auth", "cookie", "sess", "sid", "srf", "cred",
-    "sig", "card", "cvv", "cvc", "cvn", "csc", "ssn", "social", "secur", "verif", "account",
+    "sig", "card", "cvv", "cvc", "cvn", "csc", "ssn", "social", "ecurit", "verif", "account",
     "iban", "dsn", "string", "pan", "pin", "otp", "jwt", "bearer", "hmac", "ccn", "saml", "assert",
 )  # fmt: skip
 """Every built-in sensitive name holds one of these unseparated: no root, no sensitive name."""
@@ -57,9 +60,9 @@ _COUNTED: Final = frozenset({
 })  # fmt: skip
 _HARMLESS: Final = frozenset({"tokenuri", "tokenurl"})
 # Longer words that contain a fragment and mean something else.
-_LOOKALIKES: Final = re.compile(r"tokeni[sz]|secretar|passwordless|cookiecutter")
-_SEPARATORS: Final = re.compile(r"[\W_]+")
-_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_LOOKALIKES: Final = r"tokeni[sz]|secretar|passwordless|cookiecutter"
+_SEPARATORS: Final = r"[\W_]+"
+_WORD: Final = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+"
 
 _CACHED_KEYS: Final = 1024
 _CACHED_KEY_LENGTH: Final = 64
@@ -110,16 +113,17 @@ class SensitiveKeys:
             return False
         if any(name in compact for name in self._extra):
             return True
-        words = [word.lower() for word in _WORD.findall(key)]
+        words = [word.lower() for word in compiled(_WORD).findall(key)]
         if _describes(words):
             return False
         if not WORDS.isdisjoint(words) and (words[-1] in WORDS or "auth" not in words):
             return True
-        return _fragments().search(_LOOKALIKES.sub("", compact)) is not None
+        unlike = compiled(_LOOKALIKES).sub("", compact)
+        return _fragments().search(unlike) is not None
 
 
 def _compact(key: str) -> str:
-    return _SEPARATORS.sub("", key).lower()
+    return compiled(_SEPARATORS).sub("", key).lower()
 
 
 def _compact_all(parameter: str, names: Iterable[str]) -> frozenset[str]:
@@ -143,4 +147,4 @@ def _describes(words: list[str]) -> bool:
 
 @cache
 def _fragments() -> re.Pattern[str]:
-    return re.compile("|".join(fragment.replace(" ", "") for fragment in FRAGMENTS))
+    return one_of(fragment.replace(" ", "") for fragment in FRAGMENTS)

@@ -3,24 +3,23 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, TypeVar
 
 from holdfast.redact.database import DATABASE_ROOTS, hide_database_values
 from holdfast.redact.fields import hide_fields
 from holdfast.redact.keys import KEY_ROOTS, SensitiveKeys
 from holdfast.redact.patterns import SHAPE_ROOTS, has_number, hide_shapes, hide_urls
-from holdfast.redact.spans import HIDDEN, compiled, one_of
-from holdfast.redact.walk import JsonValue, Limits, Walk
+from holdfast.redact.spans import HIDDEN, compiled, one_of, settled
+from holdfast.redact.walk import JsonValue, Walk
 
 __all__ = ["Redactor"]
 
-_ROOTS: Final = (*KEY_ROOTS, *SHAPE_ROOTS)
 _BEYOND: Final = 4096
 """Characters read beyond the longest text kept, so that no secret is cut before it is recognised."""
 _MARK: Final = r"…(?:\[cut [0-9]{1,12} characters\])?\Z"
 _ENCODED: Final = r"(?:%[0-9A-Fa-f]{2})++"
 _DECODINGS: Final = 3
-_ATTEMPTS: Final = 3
 _ROUNDS: Final = 4
 """Rules run until there is nothing left to hide: one may uncover what another looks for."""
 _Item = TypeVar("_Item")
@@ -62,14 +61,13 @@ class Redactor:
 
     _sensitive: SensitiveKeys = field(init=False, repr=False)
     _patterns: tuple[re.Pattern[str], ...] = field(init=False, repr=False)
-    _limits: Limits = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("max_depth", "max_items", "max_length"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if not self.mask or not self.mask.isprintable():
-            raise ValueError(f"mask must be text on one line that can be seen, not {self.mask!r}")
+        if not self.mask or "\n" in self.mask:
+            raise ValueError(f"mask must be some text on one line, not {self.mask!r}")
         keys = frozenset(_several("keys", self.keys))
         allowed_keys = frozenset(_several("allowed_keys", self.allowed_keys))
         patterns = tuple(map(_pattern, _several("patterns", self.patterns)))
@@ -79,23 +77,18 @@ class Redactor:
             "patterns": patterns,
             "_sensitive": SensitiveKeys(keys, allowed_keys),
             "_patterns": patterns,
-            "_limits": self._limited(search_numbers=bool(patterns)),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
-    def _limited(self, *, search_numbers: bool) -> Limits:
-        return Limits(
-            mask=self.mask,
-            depth=self.max_depth,
-            items=self.max_items,
-            length=self.max_length,
-            search_numbers=search_numbers,
-        )
-
     def is_sensitive(self, key: str) -> bool:
         """Tell whether a value is hidden because of its name alone."""
         return self._sensitive(key)
+
+    @property
+    def searches_numbers(self) -> bool:
+        """Whether every number is searched as text, because of patterns of one's own."""
+        return bool(self._patterns)
 
     def text(self, text: str) -> str:
         """Return a text without the secrets in it, and cut after `max_length` characters.
@@ -124,7 +117,7 @@ class Redactor:
             value: Anything, cyclic and hostile objects included.
             key: The name of the value, if it has one.
         """
-        return Walk(self._limits, self.text, self._sensitive).value(value, key)
+        return Walk(self).value(value, key)
 
     def mapping(self, fields: Mapping[str, object]) -> dict[str, JsonValue]:
         """Return what may be shown of named values."""
@@ -134,10 +127,10 @@ class Redactor:
     def _suspicious(self, text: str) -> bool:
         """Tell quickly whether to search a text at all; most errors have nothing to hide."""
         lowered = text.lower()
-        if one_of(_ROOTS).search(lowered):
+        if _roots().search(lowered):
             return True
         quotes = "'" in text or "(" in text or '"' in text or "[" in text
-        if quotes and one_of(DATABASE_ROOTS).search(lowered):
+        if quotes and _database_roots().search(lowered):
             return True
         hint = self._sensitive.hint
         if hint is not None and hint.search(lowered):
@@ -154,20 +147,18 @@ class Redactor:
         text = text.replace(HIDDEN, "\ufffd")
         if _is_recognisable(self.mask):
             text = text.replace(self.mask, HIDDEN)
-        for _ in range(_ROUNDS):
-            before, text = text, self._apply_rules(text)
-            if "%" in text:
-                text = compiled(r"[^\s]++").sub(self._decoded, text)
-            if text == before:
-                break
-        return text
+        return settled(text, self._round, _ROUNDS)
+
+    def _round(self, text: str) -> str:
+        text = self._apply_rules(text)
+        return compiled(r"[^\s]++").sub(self._decoded, text) if "%" in text else text
 
     def _apply_rules(self, text: str) -> str:
         for pattern in self._patterns:
             text = pattern.sub(_hide, text)
         if "://" in text and "@" in text:
             text = hide_urls(text)
-        if one_of(DATABASE_ROOTS).search(text.lower()):
+        if _database_roots().search(text.lower()):
             text = hide_database_values(text)
         return hide_shapes(hide_fields(text, self._sensitive))
 
@@ -199,13 +190,13 @@ class Redactor:
         """Cut a text that has no secrets; search it again, for the cut may have made it another."""
         if not lost and len(shown) <= self.max_length:
             return shown
-        body = self._start_of(shown, lost + len(shown))
-        for _ in range(_ATTEMPTS):
-            again = self._start_of(self._without_secrets(body), lost + len(shown))
-            if again == body:
-                break
-            body = again
-        return body + self._mark(lost + len(shown) - len(body))
+        longest = lost + len(shown)
+
+        def again(body: str) -> str:
+            return self._start_of(self._without_secrets(body), longest)
+
+        body = settled(self._start_of(shown, longest), again, _ROUNDS)
+        return body + self._mark(longest - len(body))
 
     def _start_of(self, text: str, longest: int) -> str:
         end = max(0, self.max_length - len(self._mark(longest)))
@@ -237,6 +228,17 @@ def _pattern(given: str | re.Pattern[str]) -> re.Pattern[str]:
 def _is_recognisable(mask: str) -> bool:
     """Tell whether a mask that is found in a text can only have been put there as a mask."""
     return compiled(r"(?=...)(?=.*[^\w.\-]).*").fullmatch(mask) is not None
+
+
+# Functions without arguments: to look a pattern up by its words would take as long as to use it.
+@cache
+def _roots() -> re.Pattern[str]:
+    return one_of((*KEY_ROOTS, *SHAPE_ROOTS))
+
+
+@cache
+def _database_roots() -> re.Pattern[str]:
+    return one_of(DATABASE_ROOTS)
 
 
 def _hide(match: re.Match[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Final, TypeAlias
 
-__all__ = ["HIDDEN", "Span", "compiled", "one_of", "replace_spans"]
+__all__ = ["HIDDEN", "Span", "compiled", "one_of", "replace_spans", "settled"]
 
 HIDDEN: Final = "\ufdd0"
 """Stands for the mask while rules run: no letter, no space, no bracket, so no rule trips over it.
@@ -23,8 +23,7 @@ def compiled(source: str, flags: int = 0) -> re.Pattern[str]:
     return re.compile(source, flags)
 
 
-@cache
-def one_of(words: tuple[str, ...]) -> re.Pattern[str]:
+def one_of(words: Iterable[str]) -> re.Pattern[str]:
     """Return a pattern that finds any of some words, written as a tree of their letters.
 
     A plain alternation is tried word by word at each letter, which takes four times as long.
@@ -63,3 +62,9 @@ def replace_spans(
     if not parts:
         return text
     return "".join((*parts, text[done:]))
+
+
+def settled(text: str, step: Callable[[str], str], most: int) -> str:
+    """Apply a step until it changes nothing more, at most so many times."""
+    after = step(text)
+    return after if after == text or most <= 1 else settled(after, step, most - 1)

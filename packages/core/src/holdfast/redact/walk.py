@@ -1,20 +1,20 @@
 """Turn any object into something JSON can hold, without its secrets and within bounds."""
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import date, time, timedelta
 from enum import Enum
 from itertools import islice
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
 
 from holdfast.redact.spans import compiled
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["JsonValue", "Limits", "Walk"]
+__all__ = ["JsonValue", "Rules", "Walk"]
 
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 
@@ -38,34 +38,54 @@ _UNOPENED: Final = (bytes, bytearray, memoryview, type)
 _LABELS: Final = ("name", "key", "field", "header")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a walk keeps, and what it puts in the place of a secret."""
+class Rules(Protocol):
+    """What a walk asks of the redactor it works for."""
 
-    mask: str
-    depth: int
-    """Levels of containers that are opened."""
-    items: int
-    """Items of one container; a whole value has at most twenty times as many."""
-    length: int
-    """Characters of one text; a whole value has at most nine times as many."""
-    search_numbers: bool
-    """Whether every number is searched as text, because of patterns of one's own."""
+    @property
+    def mask(self) -> str:
+        """Return what stands in a secret's place."""
+        ...
+
+    @property
+    def max_depth(self) -> int:
+        """Return how many levels of containers are opened."""
+        ...
+
+    @property
+    def max_items(self) -> int:
+        """Return how many items of one container are kept."""
+        ...
+
+    @property
+    def max_length(self) -> int:
+        """Return how many characters of one text are kept."""
+        ...
+
+    @property
+    def searches_numbers(self) -> bool:
+        """Tell whether every number is searched as text, because of patterns of one's own."""
+        ...
+
+    def text(self, text: str) -> str:
+        """Return a text without its secrets."""
+        ...
+
+    def is_sensitive(self, key: str) -> bool:
+        """Tell whether a name announces a secret."""
+        ...
 
 
 class Walk:
     """One pass over one value. Neither shared between threads nor used twice."""
 
-    __slots__ = ("_items_left", "_limits", "_open", "_sensitive", "_text", "_text_left")
+    __slots__ = ("_items_left", "_open", "_rules", "_sensitive", "_text", "_text_left")
 
-    def __init__(
-        self, limits: Limits, text: Callable[[str], str], sensitive: Callable[[str], bool]
-    ) -> None:
-        self._limits = limits
-        self._text = text
-        self._sensitive = sensitive
-        self._items_left = limits.items * 20
-        self._text_left = limits.length * 8
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._text = rules.text
+        self._sensitive = rules.is_sensitive
+        self._items_left = rules.max_items * 20
+        self._text_left = rules.max_length * 8
         self._open: set[int] = set()
 
     def value(self, value: object, key: str) -> JsonValue:
@@ -76,7 +96,7 @@ class Walk:
         # That there is no secret is none, and often the whole explanation of an error.
         if value is None or value is True or value is False or (type(value) is str and not value):
             return value
-        return self._limits.mask
+        return self._rules.mask
 
     def _shown(self, value: object, depth: int, *, complaints: bool = False) -> JsonValue:
         self._items_left -= 1
@@ -120,7 +140,7 @@ class Walk:
     def _integer(self, number: int) -> int | str:
         if number.bit_length() > _LONGEST_INTEGER:
             return f"<integer of {number.bit_length()} bits>"
-        if abs(number) in _CARDS or self._limits.search_numbers:
+        if abs(number) in _CARDS or self._rules.searches_numbers:
             digits = str(number)
             shown = self._text(digits)
             return number if shown == digits else shown
@@ -158,7 +178,7 @@ class Walk:
     def _container(self, value: object, depth: int, *, complaints: bool) -> JsonValue:
         if isinstance(value, _UNOPENED):
             return self._other(cast("object", value))
-        if depth >= self._limits.depth:
+        if depth >= self._rules.max_depth:
             return self._named(value)
         if id(value) in self._open:
             return CYCLE
@@ -189,7 +209,7 @@ class Walk:
     ) -> dict[str, JsonValue]:
         shown: dict[str, JsonValue] = {}
         entry = self._is_secret_entry(mapping)
-        for key, value in islice(mapping.items(), self._limits.items):
+        for key, value in islice(mapping.items(), self._rules.max_items):
             label = self._label(key)
             name = self._key(label)
             if name in shown:
@@ -199,8 +219,8 @@ class Walk:
             else:
                 told = complaints or label.lower() in _COMPLAINTS
                 shown[name] = self._shown(value, depth, complaints=told)
-        if len(mapping) > self._limits.items:
-            shown["…"] = f"[cut {len(mapping) - self._limits.items} items]"
+        if len(mapping) > self._rules.max_items:
+            shown["…"] = f"[cut {len(mapping) - self._rules.max_items} items]"
         return shown
 
     def _is_secret_entry(self, mapping: Mapping[object, object]) -> bool:
@@ -214,7 +234,7 @@ class Walk:
         if type(key) is str:
             return key
         if isinstance(key, tuple):
-            parts = islice(cast("tuple[object, ...]", key), self._limits.items)
+            parts = islice(cast("tuple[object, ...]", key), self._rules.max_items)
             return ".".join(map(self._part, parts))
         return self._part(key)
 
@@ -226,7 +246,7 @@ class Walk:
             return str.__str__(key)
         if isinstance(key, (bytes, bytearray)):
             return key.decode("utf-8", "replace")
-        return str(self._shown(key, self._limits.depth))
+        return str(self._shown(key, self._rules.max_depth))
 
     def _key(self, label: str) -> str:
         if len(label) <= _PLAIN_KEY and label.isidentifier():
@@ -239,12 +259,12 @@ class Walk:
     ) -> list[JsonValue]:
         shown: list[JsonValue] = []
         announced = False
-        for item in islice(items, self._limits.items):
+        for item in islice(items, self._rules.max_items):
             hidden = announced and isinstance(item, str) and not item.startswith("-")
-            shown.append(self._limits.mask if hidden else self._item(item, depth, complaints))
+            shown.append(self._rules.mask if hidden else self._item(item, depth, complaints))
             announced = type(item) is str and self._announces(item)
-        if len(items) > self._limits.items:
-            shown.append(f"…[cut {len(items) - self._limits.items} items]")
+        if len(items) > self._rules.max_items:
+            shown.append(f"…[cut {len(items) - self._rules.max_items} items]")
         return shown
 
     def _announces(self, item: str) -> bool:
@@ -262,15 +282,15 @@ class Walk:
         """Show what a validator says about a sensitive field, without what it may quote of it."""
         given = value
         if isinstance(value, str) and " " in value:
-            return self._string(compiled(_QUOTATION).sub(self._limits.mask, str.__str__(value)))
-        if isinstance(value, (list, tuple)) and depth < self._limits.depth:
-            items = islice(cast("list[object]", value), self._limits.items)
+            return self._string(compiled(_QUOTATION).sub(self._rules.mask, str.__str__(value)))
+        if isinstance(value, (list, tuple)) and depth < self._rules.max_depth:
+            items = islice(cast("list[object]", value), self._rules.max_items)
             return [self._complaint(item, depth + 1) for item in items]
         return self._hidden(given)
 
     def _dataclass(self, value: object, depth: int) -> dict[str, JsonValue]:
         record: dict[str, JsonValue] = {}
-        for field in islice(fields(cast("DataclassInstance", value)), self._limits.items):
+        for field in islice(fields(cast("DataclassInstance", value)), self._rules.max_items):
             own = getattr(value, field.name, None)
             # repr=False is how the author of a class says that a field is not for eyes.
             secret = not field.repr or self._sensitive(field.name)
