@@ -18,6 +18,7 @@ import importlib.util
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,15 @@ OLDEST = (3, 11)
 ROOT = Path(__file__).resolve().parent
 CONSTRAINTS = ROOT / "constraints.txt"
 BOOTSTRAP = ROOT / ".nox" / "bootstrap"
+
+
+def trust_system_certificates() -> None:
+    """Let uv trust the certificates of the system, as pip does, where there are any."""
+    names = {"UV_SYSTEM_CERTS", "UV_NATIVE_TLS"}  # the second is what it was called before uv 0.11
+    paths = ssl.get_default_verify_paths()
+    on_disk = paths.cafile or (paths.capath and any(Path(paths.capath).iterdir()))
+    if (on_disk or sys.platform in {"darwin", "win32"}) and names.isdisjoint(os.environ):
+        os.environ.update(dict.fromkeys(names, "1"))
 
 
 def python_in(environment: Path) -> str:
@@ -87,7 +97,7 @@ def make_environment(folder: Path) -> None:
 
 
 def bootstrap_environment() -> dict[str, str]:
-    """Return the environment for nox, in which uv trusts the certificates that pip trusts."""
+    """Return the environment for nox, in which uv trusts the certificates pip is told to."""
     asked = [python_in(BOOTSTRAP), "-m", "pip", "config", "get", "global.cert"]
     certificates = subprocess.run(asked, check=False, capture_output=True, text=True).stdout.strip()
     environment = dict(os.environ)
@@ -95,6 +105,8 @@ def bootstrap_environment() -> dict[str, str]:
         environment.setdefault("SSL_CERT_FILE", certificates)
     return environment
 
+
+trust_system_certificates()
 
 if __name__ == "__main__":
     sys.exit(bootstrap(sys.argv[1:]))
