@@ -118,6 +118,7 @@ def test_an_app_error_passes_a_boundary_untouched(mode: Mode) -> None:
 
     assert caught.value is error
     assert error.details == {}
+    assert error.__cause__ is None
 
 
 def test_a_stranger_leaves_a_boundary_as_an_app_error(mode: Mode) -> None:
@@ -181,7 +182,9 @@ def test_a_boundary_that_keeps_an_error_hands_it_over_and_goes_on(
 
     assert isinstance(state, BoundaryState)
     assert isinstance(state.error, AppError)
-    assert error in {state.error, state.error.__cause__}
+    behind = state.error.__cause__
+    assert (state.error is error) if behind is None else (behind is error)
+    assert isinstance(error, AppError) is (behind is None)
     assert (record.origin.boundary, record.origin.operation) == ("block", "import")
     assert record.frames[-1].function == "fails.<locals>.work"
 
@@ -302,6 +305,19 @@ def test_a_callback_that_fails_is_noted_on_the_original(
         )
 
     assert caught.value.__notes__ == [note]
+
+
+@pytest.mark.parametrize("callback", [None, repr])
+def test_a_callback_that_succeeds_leaves_no_note(
+    mode: Mode, callback: Callable[[BaseException], object] | None
+) -> None:
+    """Undone, or with nothing to undo, the error comes out as it was raised."""
+    with pytest.raises(KeyError) as caught:
+        mode.within(
+            transaction_boundary("booking", on_error_callback=callback), fails(KeyError("k"))
+        )
+
+    assert not hasattr(caught.value, "__notes__")
 
 
 def test_a_callback_that_would_have_to_be_awaited_is_noted(mode: Mode) -> None:

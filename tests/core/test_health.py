@@ -1,6 +1,8 @@
 """Health: what checks say, what they add up to, and that none of them hangs the caller."""
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import MappingProxyType
@@ -10,7 +12,7 @@ import pytest
 from holdfast import health_check
 from holdfast.context import current_trace_id, work
 from holdfast.environment import activated
-from holdfast.health import HealthRegistry, HealthStatus
+from holdfast.health import Check, HealthRegistry, HealthStatus
 from holdfast.testing import FakeClock, RecordingRuntime
 
 
@@ -122,6 +124,33 @@ def test_a_check_that_hangs_only_warns_when_it_is_not_critical(
     registry.register_check("hangs", hang, critical=False, timeout=0.01)
 
     assert registry.get_health_status().status is HealthStatus.WARN
+
+
+def test_a_check_is_critical_unless_it_says_otherwise(registry: HealthRegistry) -> None:
+    """Registered with a name and a function only, a check fails the whole, after five seconds."""
+    registry.register_check("one", raises)
+
+    (check,) = registry.checks
+
+    assert (check.critical, check.timeout) == (True, 5.0)
+    assert registry.get_health_status().status is HealthStatus.FAIL
+    assert Check(name="two", run=raises).critical is True
+
+
+def test_a_check_that_hangs_does_not_hold_up_the_end() -> None:
+    """A process ends although one of its checks never answers."""
+    script = (
+        "import threading; from holdfast.health import HealthRegistry\n"
+        "registry = HealthRegistry()\n"
+        "registry.register_check('hangs', threading.Event().wait, timeout=0.01)\n"
+        "print(registry.get_health_status().status.value)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30
+    )
+
+    assert done.stdout == "fail\n"
 
 
 def test_checks_run_at_the_same_time(registry: HealthRegistry) -> None:

@@ -39,6 +39,11 @@ def fails(*_: object) -> Classification | None:
     raise OSError("words of a stranger")
 
 
+def needs_a_library(_: Runtime) -> Reporter:
+    """Fail, as a reporter whose library is not installed."""
+    raise ImportError("install the extra")
+
+
 def counts(error: BaseException, origin: Origin, step: Next) -> Verdict:
     """Note on the error that the middleware ran."""
     error.add_note("counted")
@@ -185,6 +190,8 @@ def test_a_classifier_that_fails_is_told_of() -> None:
         ({"classifiers": ["holdfast.nowhere:all"]}, "classifiers[0]", "holdfast.nowhere"),
         ({"classifiers": ["holdfast.errors:nothing"]}, "classifiers[0]", "nothing"),
         ({"middleware": [f"{__name__}:NOT_CALLABLE"]}, "middleware[0]", "cannot be called"),
+        ({"reporters": [f"{__name__}:NOT_CALLABLE"]}, "reporters[0]", "cannot be called"),
+        ({"reporters": [f"{__name__}:needs_a_library"]}, "reporters[0]", "install the extra"),
     ],
 )
 def test_what_cannot_be_loaded_is_told_with_its_place(
@@ -291,6 +298,8 @@ def test_initialising_after_somebody_needed_a_runtime_works() -> None:
     runtime = init_error_system(service="importer", reporters=[])
 
     assert current_runtime() is runtime is not passing
+    passing.handle(ValueError(), HERE)
+    assert [delivery.dropped for delivery in passing.dispatcher.deliveries()] == [1]
 
 
 def test_a_wrong_setting_is_refused_by_name() -> None:
@@ -332,10 +341,11 @@ def test_flushing_waits_for_what_was_handled() -> None:
     assert slow.closed
 
 
-def test_a_process_that_ends_delivers_what_waits() -> None:
-    """The last error before the end of a script is logged, without an explicit close."""
+@pytest.mark.parametrize("start", ["", "import holdfast; holdfast.init_error_system()\n"])
+def test_a_process_that_ends_delivers_what_waits(start: str) -> None:
+    """The last error of a script is logged, without an explicit close, set up or not."""
     script = (
-        "import logging; logging.basicConfig(format='%(message)s')\n"
+        f"import logging; logging.basicConfig(format='%(message)s')\n{start}"
         "from holdfast import error_boundary, ErrorCode\n"
         "with error_boundary('last', error_code=ErrorCode.DATABASE_ERROR, reraise=False):\n"
         "    raise ValueError('x')\n"

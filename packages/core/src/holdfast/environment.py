@@ -31,8 +31,7 @@ _stand_in: list[Environment] = []
 
 def current() -> Environment:
     """Return the runtime of the current application, else the process's default, made when missing."""
-    active = _active.get()
-    return active if active is not None else found() or _standing_in()
+    return found() or _standing_in()
 
 
 def found() -> Environment | None:

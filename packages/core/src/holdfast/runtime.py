@@ -279,4 +279,5 @@ class _Loader:
             return None
         if not callable(found):
             self.problems.append(Problem(place, f"{path!r} cannot be called"))
+            return None
         return found
