@@ -30,6 +30,7 @@ from holdfast.errors import (
     CircuitOpenError,
     DatabaseError,
     DeadlineExceededError,
+    DependencyError,
     RateLimitError,
     ResourceNotFoundError,
     ServiceUnavailableError,
@@ -573,3 +574,24 @@ def test_what_is_remembered_of_classes_is_bounded() -> None:
 
     assert classifier.classify(type("Another", (TimeoutError,), {})()).status == 504
     assert len(classifier._by_type) == MAX_CACHED_TYPES
+
+
+def test_a_status_that_is_no_errors_gives_way_to_the_kinds() -> None:
+    """Whatever is set on an instance, the answer has a status of an error."""
+    error = ResourceNotFoundError("x")
+    error.status = 1000
+
+    assert Classifier().classify(error).status == 404
+
+
+def test_a_rule_that_translates_says_nothing_itself() -> None:
+    """What a translated error means is said by its translation; both at once are refused."""
+    with pytest.raises(ValueError, match="translate returns"):
+        Rule(match=KeyError, translate=lambda _: AppError("x"), status=410)
+
+
+def test_what_another_service_answered_is_learned() -> None:
+    """Its status and code are recorded, and shown to callers only where details are exposed."""
+    error = DependencyError("stock failed", upstream_status=503, upstream_code="BUSY")
+
+    assert error.learned == {"upstream_status": 503, "upstream_code": "BUSY"}

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import cast
 
 import pytest
 
@@ -200,3 +201,17 @@ def test_a_shipped_code_explains_itself(code: ErrorCode) -> None:
     assert isinstance(code.title, str)
     assert not code.title.endswith(".")
     assert code.spec.description.endswith(".")
+
+
+@pytest.mark.parametrize("status", [200, 399, 600, 1000, True, "404"])
+def test_a_code_cannot_have_a_status_that_is_no_errors(status: object) -> None:
+    """Only whole numbers from 400 to 599 are statuses of errors."""
+    with pytest.raises(ValueError, match="between 400 and 599"):
+        CodeSpec(ErrorKind.CONFLICT, "x", status=cast("int", status))
+
+
+@pytest.mark.parametrize("code", ["a b\r\nX: y", "lower", "9TH", "", "A" * 101])
+def test_a_code_must_be_upper_snake(code: str) -> None:
+    """What would break a header, a metric or a contract is refused where it is declared."""
+    with pytest.raises(ValueError, match="UPPER_SNAKE"):
+        type("Odd", (AppError,), {"code": code, "kind": ErrorKind.CONFLICT})

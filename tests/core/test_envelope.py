@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import pytest
@@ -245,21 +245,45 @@ def test_a_rule_cannot_show_what_was_meant_for_operators() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "sentence"),
+    ("kind", "sentence"),
     [
-        (500, "An unexpected error occurred"),
-        (507, "An unexpected error occurred"),
-        (502, "A service this one depends on failed"),
-        (503, "The service is temporarily unavailable"),
-        (504, "The answer took too long"),
-        (499, "Internal server error"),
+        (ErrorKind.INTERNAL, "An unexpected error occurred"),
+        (ErrorKind.DEPENDENCY_FAILED, "A service this one depends on did not answer as it should"),
+        (ErrorKind.UNAVAILABLE, "The service is temporarily unavailable"),
+        (ErrorKind.TIMED_OUT, "The answer took too long"),
+        (ErrorKind.NOT_FOUND, "Internal server error"),
     ],
 )
-def test_a_general_sentence_stands_for_what_may_not_be_said(status: int, sentence: str) -> None:
-    """An error that says nothing gets a sentence by its status; below 500, its title."""
-    said = replace(UNKNOWN, status=status)
+def test_a_general_sentence_stands_for_what_may_not_be_said(kind: ErrorKind, sentence: str) -> None:
+    """An error that says nothing gets a sentence by its kind; a caller's fault, its title."""
+    said = replace(UNKNOWN, kind=kind, status=507)
 
     assert Answer(classification=said, record=record_of(said)).said("en")[1][0] == sentence
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"), [("30", 30), (timedelta(seconds=3), None), ("soon", None)]
+)
+def test_a_waiting_time_of_another_type_takes_no_answer_away(
+    given: object, shown: int | None
+) -> None:
+    """What is no number is left out; text of a number is one."""
+    error = RateLimitError("slow")
+    error.retry_after = cast("float", given)
+
+    assert answered(error).retry_after == shown
+
+
+def test_a_title_that_cannot_be_read_gives_way_to_the_code() -> None:
+    """A lazy text that raises when it is read does not take the answer away."""
+
+    class Broken:
+        def __str__(self) -> str:
+            raise LookupError
+
+    said = replace(UNKNOWN, title=Broken())
+
+    assert to_envelope(Answer(classification=said, record=record_of(said)))["message"] == said.code
 
 
 def test_a_callers_fault_with_a_server_status_says_its_message() -> None:
@@ -495,6 +519,29 @@ def test_a_rendered_answer_is_complete(chosen: Format, content_type: str) -> Non
     assert (rendered.status, rendered.content_type) == (429, content_type)
     assert "é".encode() in rendered.body
     assert rendered.headers == (("Retry-After", "1"), ("Content-Language", "en"))
+
+
+def test_each_format_has_its_own_body() -> None:
+    """What is rendered is the envelope, the problem or the page, in the asked-for language."""
+    answer = answered(RateLimitError("slow", retry_after=1))
+
+    envelope, problem, page = (
+        render(answer, chosen, "fr", "urn:x:{code}")
+        for chosen in (Format.ENVELOPE, Format.PROBLEM, Format.HTML)
+    )
+
+    assert body_of(envelope) == to_envelope(answer, "fr")
+    assert body_of(problem) == to_problem(answer, "fr", "urn:x:{code}")
+    assert page.body.decode() == to_html(answer, "fr")
+
+
+def test_when_nobody_speaks_the_title_and_a_general_sentence_do() -> None:
+    """Of a stranger's error the answer has nothing but what it means."""
+    answer = answer_to(Reading(UNKNOWN, None), Masking(), record_of(UNKNOWN), {"table": "t"})
+
+    assert (answer.message, answer.errors, answer.details) == ("", (), {})
+    assert (answer.retry_after, answer.headers) == (None, ())
+    assert to_envelope(answer)["message"] == "Internal server error"
 
 
 @pytest.mark.parametrize("chosen", Format)

@@ -19,6 +19,7 @@ from holdfast.codes import ErrorCode, ErrorKind, Fault, Severity
 from holdfast.context import WorkContext, bind, work
 from holdfast.envelope import Format, render
 from holdfast.errors import (
+    MARK,
     AppError,
     DatabaseError,
     InternalServerError,
@@ -287,7 +288,7 @@ def test_the_same_error_in_another_thread_is_recorded_once() -> None:
 WRAPPED: list[Callable[[Exception], BaseException]] = [
     lambda error: raised(InternalServerError("outer"), error),
     lambda error: while_handling(error, KeyError("outer")),
-    lambda error: ExceptionGroup("outer", [ValidationError("other"), error]),
+    lambda error: ExceptionGroup("outer", [error, error]),
     lambda error: ExceptionGroup("outer", [ExceptionGroup("inner", [error])]),
     lambda error: raised(KeyError("far"), raised(KeyError("near"), error)),
     lambda error: ExceptionGroup("outer", [cast("Exception", raised(KeyError(), error))]),
@@ -308,6 +309,74 @@ def test_an_error_that_wraps_a_handled_one_is_not_recorded_again(
     assert verdict.record is record
     assert recorder.records == [record]
     assert recorder.handler.saw(inner)
+
+
+def test_a_group_with_a_member_that_nobody_handled_is_recorded() -> None:
+    """One handled member does not hide the others: they may be errors of their own."""
+    recorder = Recorder()
+    first = raised(ValueError("first"))
+    recorder.handle(first)
+
+    recorder.handle(ExceptionGroup("both", [cast("Exception", first), ZeroDivisionError()]))
+
+    assert [record.type for record in recorder.records] == ["ValueError", "ExceptionGroup"]
+
+
+def test_an_object_that_is_raised_again_is_a_new_error_in_each_piece_of_work() -> None:
+    """A shared instance is recorded once per piece of work, each time with that work's id."""
+    recorder = Recorder()
+    shared = InternalServerError("down")
+
+    for trace_id in ("one", "two"):
+        with work(trace_id):
+            verdict = recorder.handle(raised(shared))
+            assert recorder.handle(shared) is verdict
+            wrapped = raised(InternalServerError("outer"), shared)
+            assert recorder.handle(wrapped).record is verdict.record
+
+    assert [record.trace_id for record in recorder.records] == ["one", "two"]
+    assert recorder.handler.saw(shared)
+
+
+def test_an_error_of_inner_work_is_known_to_the_work_around_it() -> None:
+    """What a job within a request handled is not recorded again by the request."""
+    recorder = Recorder()
+    error = raised(InternalServerError("down"))
+
+    with work("request"):
+        with work("job"):
+            recorder.handle(error)
+        recorder.handle(error)
+
+    assert [record.trace_id for record in recorder.records] == ["job"]
+
+
+def test_marks_of_many_pieces_of_work_do_not_pile_up() -> None:
+    """An instance that is raised for ever keeps one mark of one handler."""
+    recorder = Recorder()
+    shared = InternalServerError("down")
+
+    for _ in range(50):
+        with work():
+            recorder.handle(shared)
+
+    assert getattr(shared, MARK).before is None
+
+
+def test_a_middleware_that_fails_after_the_decision_does_not_undo_it() -> None:
+    """Once the next step has decided, even about another error, its verdict stands."""
+
+    def replace_and_fail(error: BaseException, origin: Origin, step: Next) -> Verdict:
+        step(ResourceNotFoundError("gone"), origin)
+        raise RuntimeError
+
+    recorder = Recorder(replace_and_fail)
+
+    verdict = recorder.handle(raised(KeyError("x")))
+
+    assert verdict.answer is not None
+    assert verdict.answer.status == 404
+    assert len(recorder.records) == 1
 
 
 @pytest.mark.parametrize("wrap", WRAPPED, ids=["cause", "context", "member", "deep", "far", "both"])

@@ -3,18 +3,17 @@
 import ast
 import gettext
 import re
-from itertools import chain
 
 import pytest
 
 from holdfast import ErrorCode
-from holdfast.envelope import _GENERAL
+from holdfast.envelope import _GENERAL, _LATER
 from holdfast.language import LOCALE, translate
 
 FOLDER = LOCALE / "fr" / "LC_MESSAGES"
 ENTRY = re.compile(r'^msgid ((?:"[^\n]*"\n)+)msgstr ((?:"[^\n]*"(?:\n|\Z))+)', re.MULTILINE)
 TITLES = {str(code.title) for code in ErrorCode}
-SAID = sorted(TITLES.union(chain.from_iterable(_GENERAL.values())))
+SAID = sorted({*TITLES, *_GENERAL.values(), _LATER})
 
 
 def written() -> dict[str, str]:

@@ -168,7 +168,9 @@ def test_the_reporter_named_in_settings_counts_in_the_default_registry() -> None
 
     assert value(exposition(), "holdfast_errors_total", service=service) == 2
     assert value(exposition(), "holdfast_reports_total", service=service, outcome="delivered") == 2
-    assert exposition() == generate_latest(REGISTRY)
+    # Of the process's own figures some change between two looks.
+    ours = {line for line in generate_latest(REGISTRY).splitlines() if b"holdfast" in line}
+    assert ours <= set(exposition().splitlines())
 
 
 def test_the_answer_of_a_metrics_view_follows_accept() -> None:

@@ -11,7 +11,15 @@ from functools import cache
 from itertools import islice
 from typing import TypeAlias, cast
 
-from holdfast.codes import Effect, ErrorCode, ErrorCodes, ErrorKind, Fault, Severity
+from holdfast.codes import (
+    Effect,
+    ErrorCode,
+    ErrorCodes,
+    ErrorKind,
+    Fault,
+    Severity,
+    is_failure,
+)
 from holdfast.context import WorkContext, current_context
 from holdfast.database import integrity_error, is_contended, is_lost, is_unreachable
 from holdfast.errors import AppError
@@ -74,6 +82,12 @@ class Rule:
     def __post_init__(self) -> None:
         if (self.code is None) == (self.translate is None):
             raise ValueError(f"Rule for {self.match!r} needs either a code or a translate function")
+        overrides = (self.status, self.transient, self.severity, self.effect)
+        if self.translate is not None and not (self.trusted and overrides == (None,) * 4):
+            raise ValueError(
+                f"Rule for {self.match!r}: what a translated error means is said by the AppError "
+                "that translate returns; set status, transient, severity, effect and trusted there"
+            )
         if isinstance(self.match, str) and "." not in self.match:
             raise ValueError(f"Rule for {self.match!r} needs its module: 'package.{self.match}'")
 
@@ -270,7 +284,7 @@ def _from_app_error(error: AppError) -> Classification:
         kind=error.kind,
         title=error.title,
         type=error.type_name,
-        status=error.status,
+        status=error.status if is_failure(error.status) else error.kind.status,
         category=error.category,
         severity=error.severity,
         fault=error.fault,

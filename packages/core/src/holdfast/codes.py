@@ -6,9 +6,10 @@ severity or a transience to an error: everything asks a kind, or a code that ove
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum, IntEnum, StrEnum
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +89,14 @@ class ErrorKind(StrEnum):
     # fmt: on
 
 
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
+
+
+def is_failure(status: object) -> bool:
+    """Tell whether something is an HTTP status of an error: a whole number from 400 to 599."""
+    return type(status) is int and 400 <= status <= 599  # noqa: PLR2004  # RFC 9110, 15.5 and 15.6
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CodeSpec:
     """What a code says about every error that carries it.
@@ -110,6 +119,12 @@ class CodeSpec:
     """Free label for routing and statistics, such as `DATABASE`."""
     description: str = ""
     """When it happens and what the caller can do, for the catalogue."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(cast("object", self.kind), ErrorKind):
+            raise TypeError(f"kind must be an ErrorKind, not {self.kind!r}")
+        if self.status is not None and not is_failure(self.status):
+            raise ValueError(f"status must be between 400 and 599, not {self.status!r}")
 
     def facts(self, code: str) -> dict[str, object]:
         """Return every fact an error with this code has, overrides applied."""
@@ -143,6 +158,11 @@ class _Register:
         self.clashes: list[tuple[Declaration, Declaration]] = []
 
     def declare(self, declaration: Declaration) -> None:
+        if _CODE.fullmatch(declaration.code) is None:
+            raise ValueError(
+                f"code {declaration.code!r} of {declaration.source} must be UPPER_SNAKE: "
+                "capital letters, digits and underscores, at most 100"
+            )
         known = self.known.setdefault(declaration.code, declaration)
         if known.source == declaration.source:
             self.known[declaration.code] = declaration  # a module that is loaded again

@@ -12,6 +12,8 @@ from contextvars import ContextVar, Token
 from types import MappingProxyType
 from typing import NamedTuple
 
+MAX_NESTED = 20
+"""Pieces of work within each other that are told apart."""
 MAX_FIELDS = 50
 """Bound fields kept of one piece of work; further ones are dropped."""
 
@@ -37,6 +39,8 @@ class WorkContext(NamedTuple):
     """The boundary that began the work, such as `django.request`."""
     fields: Mapping[str, object] = _NO_FIELDS
     """What the application bound; redacted before it leaves the process."""
+    within: tuple[str, ...] = ()
+    """Spans of the pieces of work that this one is part of, innermost first."""
 
 
 _current: ContextVar[WorkContext | None] = ContextVar("holdfast_work", default=None)
@@ -73,14 +77,21 @@ def begin(
         header = _traceparent(trace_id, span_id)
     else:
         return _current.set(fresh_work(boundary))
-    return _current.set(WorkContext(trace_id, span_id, header, boundary))
+    work = WorkContext(trace_id, span_id, header, boundary, within=_spans())
+    return _current.set(work)
 
 
 def fresh_work(boundary: str = "") -> WorkContext:
     """Return a piece of work with ids of its own, without making it the current one."""
     ids = os.urandom(24).hex()
     trace_id, span_id = ids[:32], ids[32:]
-    return WorkContext(trace_id, span_id, f"00-{trace_id}-{span_id}-00", boundary)
+    header = f"00-{trace_id}-{span_id}-00"
+    return WorkContext(trace_id, span_id, header, boundary, within=_spans())
+
+
+def _spans() -> tuple[str, ...]:
+    outer = _current.get()
+    return () if outer is None else (outer.span_id, *outer.within[: MAX_NESTED - 1])
 
 
 def _traceparent(request_id: str, span_id: str) -> str:

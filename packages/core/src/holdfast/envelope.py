@@ -13,20 +13,21 @@ from enum import StrEnum
 from functools import lru_cache
 from html import escape
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from holdfast.classify import Classification, Reading
-from holdfast.codes import Fault
+from holdfast.codes import ErrorKind, Fault
 from holdfast.language import DEFAULT, translate
 from holdfast.record import ErrorRecord, nothing
 from holdfast.redact import JsonValue, Redactor
 
 _GENERAL = {
-    500: ("An unexpected error occurred", "Please try again in a few minutes"),
-    502: ("A service this one depends on failed", "Please try again in a few minutes"),
-    503: ("The service is temporarily unavailable", "Please try again in a few minutes"),
-    504: ("The answer took too long", "Please try again in a few minutes"),
+    ErrorKind.INTERNAL: "An unexpected error occurred",
+    ErrorKind.DEPENDENCY_FAILED: "A service this one depends on did not answer as it should",
+    ErrorKind.UNAVAILABLE: "The service is temporarily unavailable",
+    ErrorKind.TIMED_OUT: "The answer took too long",
 }
+_LATER = "Please try again in a few minutes"
 _MAX_ACCEPT = 500
 _MAX_ERRORS = 100
 _MAX_SECONDS = 366 * 24 * 3600
@@ -52,7 +53,7 @@ class Answer:
     message: str = ""
     """The raiser's words, only when the fault is the caller's; else empty, and the title stands in."""
     errors: tuple[str, ...] = ()
-    """The raiser's sentences, at most 100; empty: the message, else what the status means."""
+    """The raiser's sentences, at most 100; empty: the message, else what the kind means."""
     details: Mapping[str, JsonValue] = field(default_factory=nothing)
     retry_after: int | None = None
     """Whole seconds, rounded up, at most a year."""
@@ -71,13 +72,15 @@ class Answer:
 
     def said(self, language: str) -> tuple[str, list[str]]:
         """Return message and errors in a language."""
-        message = self.message or translate(self.classification.title, language)
+        message = self.message or translate(self.classification.title, language) or self.code
         if self.errors:
             return message, list(self.errors)
         if self.message:
             return message, [message]
-        general = _GENERAL.get(self.status) or (_GENERAL[500] if self.status >= 500 else None)  # noqa: PLR2004  # the class of 5xx
-        return message, [translate(text, language) for text in general] if general else [message]
+        general = _GENERAL.get(self.classification.kind)
+        if general is None:
+            return message, [message]
+        return message, [translate(general, language), translate(_LATER, language)]
 
 
 class Rendered(NamedTuple):
@@ -117,8 +120,15 @@ def answer_to(
     )
 
 
-def _whole_seconds(seconds: float | None) -> int | None:
-    if seconds is None or not seconds < math.inf:  # NaN is not, either
+def _whole_seconds(given: object) -> int | None:
+    """Return seconds as HTTP has them; what is no number is left out and takes no answer away."""
+    try:
+        seconds = float(cast("float", given))
+    except OverflowError:
+        return _MAX_SECONDS
+    except (TypeError, ValueError):
+        return None
+    if not seconds < math.inf:  # NaN is not, either
         return None
     return math.ceil(min(max(0, seconds), _MAX_SECONDS))
 
@@ -135,7 +145,7 @@ def _clean_headers(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the headers that HTTP allows: plain ASCII, no line breaks, not those the format sets."""
     for name, value in headers.items():
         text = str(value).strip()
-        if _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(text):
+        if _HEADER_NAME.fullmatch(str(name)) and _HEADER_VALUE.fullmatch(text):
             yield name, text
 
 

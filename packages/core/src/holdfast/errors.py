@@ -349,6 +349,8 @@ class DependencyError(AppError):
         )
         self.upstream_status = upstream_status
         self.upstream_code = upstream_code
+        told = {"upstream_status": upstream_status, "upstream_code": upstream_code}
+        self.learned = {name: fact for name, fact in told.items() if fact}
         if upstream_status is not None:
             self.transient = upstream_status in DEPENDENCY_TRANSIENT_STATUSES
 

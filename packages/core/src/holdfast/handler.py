@@ -13,7 +13,15 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import TypeAlias, cast
 
-from holdfast.classify import UNKNOWN, Classification, Classifier, Reading, is_control_flow
+from holdfast.classify import (
+    UNKNOWN,
+    Classification,
+    Classifier,
+    Reading,
+    as_group,
+    is_control_flow,
+    leaves,
+)
 from holdfast.clock import Clock, SystemClock
 from holdfast.context import current_context, fresh_work
 from holdfast.envelope import Answer, answer_to
@@ -162,7 +170,7 @@ class ErrorHandler:
         # Not by `getattr`: what a class does with unknown names is its own business.
         mark: object = error.__dict__.get(MARK)
         while isinstance(mark, _Mark):
-            if mark.handler is self:
+            if mark.handler is self and mark.holds():
                 return mark.verdict
             mark = mark.before
         return None
@@ -171,12 +179,25 @@ class ErrorHandler:
         """Let the exception, unless it was handled before, give this verdict when it comes again."""
         try:
             if self._settled(error) is None:
-                error.__dict__[MARK] = _Mark(self, verdict, error.__dict__.get(MARK))
+                error.__dict__[MARK] = _Mark(self, verdict, self._others(error))
         except Exception:  # noqa: BLE001, S110  # a class may hide its attributes
             pass
 
+    def _others(self, error: BaseException) -> object:
+        """Return the newest mark of another handler, or None."""
+        mark: object = error.__dict__.get(MARK)
+        while isinstance(mark, _Mark) and mark.handler is self:
+            mark = mark.before
+        return mark
+
     def _earlier(self, linked: Linked) -> ErrorRecord | None:
-        """Return the record of an exception in the same chain that was handled before."""
+        """Return the record of an exception in the same chain that was handled before.
+
+        A group counts as handled when all of its members are: one that is not may be another error.
+        """
+        group = as_group(linked[0][0])
+        if group is not None and not all(self._earlier(chain(leaf)) for leaf in leaves(group)):
+            return None
         for behind, _ in linked:
             settled = self._settled(behind)
             if settled is not None:
@@ -262,15 +283,24 @@ def _bare_record(error: BaseException, origin: Origin) -> ErrorRecord:
 class _Mark:
     """Put on an exception that was handled; it does not travel to other processes.
 
-    A handler's mark keeps those of other handlers, which belong to other applications.
+    It holds within the piece of work that the exception was handled in, and those around it: an
+    exception may be an object that is raised again and again. A handler's mark keeps those of other
+    handlers, which belong to other applications.
     """
 
-    __slots__ = ("before", "handler", "verdict")
+    __slots__ = ("before", "handler", "spans", "verdict")
 
     def __init__(self, handler: ErrorHandler | None, verdict: Verdict, before: object) -> None:
+        work = current_context()
+        self.spans = () if work is None else (work.span_id, *work.within)
         self.handler = handler
         self.verdict = verdict
         self.before = before
+
+    def holds(self) -> bool:
+        """Tell whether the present piece of work is one that the mark was put on in; or none is."""
+        work = current_context()
+        return work is None or work.span_id in self.spans
 
     def __reduce__(self) -> tuple[object, ...]:
         return _Mark, (None, _CONTROL_FLOW, None)
@@ -286,12 +316,18 @@ def _guarded(outer: Middleware, step: Next) -> Next:
     """Make one step; a middleware that raises is passed over, its failure noted on standard error."""
 
     def guarded(error: BaseException, origin: Origin) -> Verdict:
+        decided: list[Verdict] = []
+
+        def following(error: BaseException, origin: Origin) -> Verdict:
+            decided.append(step(error, origin))
+            return decided[-1]
+
         try:
-            return _checked(outer(error, origin, step))
+            return _checked(outer(error, origin, following))
         except Exception as failure:  # noqa: BLE001  # user code must not hide the error
             name = getattr(outer, "__qualname__", type(outer).__qualname__)
             _complain(f"middleware {name} raised {type(failure).__name__}")
-            return step(error, origin)
+            return decided[-1] if decided else step(error, origin)
 
     return guarded
 

@@ -32,9 +32,18 @@ def translate(text: object, language: str = DEFAULT) -> str:
         >>> translate("Token expired", "fr"), translate("Token expired", "ja")
         ('Token expiré', 'Token expired')
     """
-    if not isinstance(text, str) or language == DEFAULT:
-        return str(text)
+    if not isinstance(text, str):
+        return _lazy(text)
+    if language == DEFAULT:
+        return text
     return _catalogue(language[:35].partition("-")[0].lower()).gettext(text) if text else ""
+
+
+def _lazy(text: object) -> str:
+    try:
+        return str(text)
+    except Exception:  # noqa: BLE001  # a text that cannot be translated must not hide the error
+        return ""
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,7 @@ whatever is costly to format (a traceback) is made when somebody reads it.
 
 import linecache
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -96,9 +96,13 @@ class ErrorRecord:
     fields: Mapping[str, JsonValue] = field(default_factory=nothing)
     """What the application had bound to the piece of work."""
 
-    def traceback(self) -> str:
-        """Return the traceback as text, causes first, without values of variables."""
-        return "".join(_traceback_lines(self))
+    def traceback(self, clean: Callable[[str], str] | None = None) -> str:
+        """Return the traceback as text, causes first, without values of variables.
+
+        Args:
+            clean: Takes secrets out of the source lines; by default the built-in rules.
+        """
+        return "".join(_traceback_lines(self, clean or _in_source.text))
 
     def as_json(self) -> dict[str, JsonValue]:
         """Return the facts as a flat dictionary, the shape of log lines; without traceback and frames."""
@@ -215,7 +219,9 @@ def text_of(thing: object) -> str:
     """Return the text of an exception or a note; one that cannot say itself does not hide the error."""
     try:
         return str(thing)
-    except Exception as failure:  # noqa: BLE001  # user code in __str__
+    except KeyboardInterrupt:
+        raise
+    except BaseException as failure:  # noqa: BLE001  # user code in __str__, an exit included
         return f"<no text: str() raised {type(failure).__name__}>"
 
 
@@ -263,18 +269,22 @@ def _in_project(filename: str) -> bool:
     return not library
 
 
-def _traceback_lines(record: ErrorRecord) -> Iterator[str]:
+def _traceback_lines(record: ErrorRecord, clean: Callable[[str], str]) -> Iterator[str]:
     for cause in reversed(record.causes):
-        yield from _one_traceback(cause.type, cause.message, cause.frames)
+        yield from _one_traceback(cause.type, cause.message, cause.frames, clean)
         yield f"\n({cause.relation} of:)\n\n"
-    yield from _one_traceback(record.type, record.message, record.frames)
+    yield from _one_traceback(record.type, record.message, record.frames, clean)
 
 
-def _one_traceback(kind: str, message: str, frames: tuple[Frame, ...]) -> Iterator[str]:
+def _one_traceback(
+    kind: str, message: str, frames: tuple[Frame, ...], clean: Callable[[str], str]
+) -> Iterator[str]:
     if frames:
         yield "Traceback (most recent call last):\n"
-        yield from map(_frame_text, frames)
-    yield f"{kind}: {message}\n" if message else f"{kind}\n"
+        yield from (_frame_text(frame, clean) for frame in frames)
+    # In one line: with line breaks of its own a message could pass for lines of the log.
+    said = "\\n".join(message.splitlines())
+    yield f"{kind}: {said}\n" if said else f"{kind}\n"
 
 
 _in_source = Redactor()
@@ -282,8 +292,8 @@ _in_source = Redactor()
 
 
 @lru_cache(maxsize=4096)
-def _frame_text(frame: Frame) -> str:
+def _frame_text(frame: Frame, clean: Callable[[str], str]) -> str:
     """Format one frame; cached, because the same few places raise again and again."""
-    source = _in_source.text(linecache.getline(frame.filename, frame.line).strip())
+    source = clean(linecache.getline(frame.filename, frame.line).strip())
     place = f'  File "{frame.filename}", line {frame.line}, in {frame.function}\n'
     return f"{place}    {source}\n" if source else place
