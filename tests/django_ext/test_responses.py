@@ -134,6 +134,42 @@ def test_the_projects_language_counts_when_the_caller_has_none() -> None:
     assert language_of(RequestFactory().get("/")) == "fr"
 
 
+@pytest.mark.parametrize(
+    ("chosen", "accepted", "language"),
+    [
+        ("", "", "fr"),
+        ("", "de", "fr"),
+        ("", "en", "en"),
+        ("en-gb", "fr", "en"),
+        ("de", "en", "en"),
+        ("de", "", "fr"),
+    ],
+)
+@override_settings(LANGUAGE_CODE="en", HOLDFAST={"LANGUAGE": "fr", "REPORTERS": []})
+def test_the_language_of_the_settings_comes_last(
+    chosen: str, accepted: str, language: str, rf_request: HttpRequest
+) -> None:
+    """After Django's choice and the caller's, as far as we speak those."""
+    rf_request.META["HTTP_ACCEPT_LANGUAGE"] = accepted
+    if chosen:
+        rf_request.LANGUAGE_CODE = chosen
+
+    assert language_of(rf_request) == language
+
+
+@override_settings(
+    LANGUAGE_CODE="en",
+    HOLDFAST={"LANGUAGE": "fr", "REPORTERS": []},
+    MIDDLEWARE=["holdfast_django.middleware.HoldfastMiddleware"],
+)
+def test_a_caller_without_a_language_gets_that_of_the_settings(client: Client) -> None:
+    """`HOLDFAST["LANGUAGE"]`, where no middleware of Django's chooses one."""
+    response = client.get("/sync/crash")
+
+    assert response.json()["message"] == "Erreur interne du serveur"
+    assert response.headers["Content-Language"] == "fr"
+
+
 def test_a_lazy_title_speaks_the_answers_language(rf_request: HttpRequest) -> None:
     """Django's translations work for a project's own codes."""
 

@@ -1,10 +1,11 @@
 """What `settings.HOLDFAST` may hold: the core's settings, and those that only Django has."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from django.conf import settings
 
+from holdfast.language import best_language
 from holdfast.settings import Settings
 from holdfast.strict import Items, load_settings
 
@@ -27,9 +28,14 @@ class DjangoSettings(Settings):
 
 
 def load() -> DjangoSettings:
-    """Return the project's settings.
+    """Return the project's settings; `LANGUAGE` is by default that of the project, if it is spoken.
 
     Raises:
         SettingsError: With every mistake at once.
     """
-    return load_settings(DjangoSettings, getattr(settings, "HOLDFAST", {}))
+    given = getattr(settings, "HOLDFAST", {})
+    found = load_settings(DjangoSettings, given)
+    if "LANGUAGE" in given or not settings.USE_I18N:
+        return found
+    spoken = best_language(settings.LANGUAGE_CODE, (found.language, *found.languages))
+    return replace(found, language=spoken)

@@ -1,10 +1,9 @@
 """Rendering: an answer becomes Django's response, in the caller's format and language."""
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template import TemplateDoesNotExist, loader
 from django.utils.cache import patch_vary_headers
-from django.utils.translation import get_language_from_request, override
+from django.utils.translation import override
 
 from holdfast.envelope import Answer, Format, Rendered
 from holdfast.language import best_language
@@ -47,21 +46,16 @@ def silence(response: HttpResponse) -> HttpResponse:
 
 
 def language_of(request: HttpRequest) -> str:
-    """Return the language of an answer: what Django chose, else what the caller prefers, else the project's.
+    """Return the language of an answer: what Django chose, else what the caller prefers, else `LANGUAGE`.
 
-    A choice of Django's that we do not speak counts for nothing.
+    Django's choice is `request.LANGUAGE_CODE`; one that we do not speak counts for nothing.
     """
-    ours = project_runtime().settings.languages
-    meta = request.META
+    ours = project_runtime().settings
     chosen = getattr(request, "LANGUAGE_CODE", "")
-    if not chosen and settings.USE_I18N and "HTTP_COOKIE" in meta:
-        chosen = get_language_from_request(request)
-    spoken = ("", *ours)
-    return (
-        best_language(chosen, spoken)
-        or best_language(meta.get("HTTP_ACCEPT_LANGUAGE", ""), spoken)
-        or best_language(settings.LANGUAGE_CODE if settings.USE_I18N else "", ours)
-    )
+    if chosen and (found := best_language(chosen, ("", *ours.languages))):
+        return found
+    accepted = request.META.get("HTTP_ACCEPT_LANGUAGE", "")
+    return best_language(accepted, (ours.language, *ours.languages))
 
 
 def _render(request: HttpRequest, answer: Answer, language: str) -> Rendered:
