@@ -3,6 +3,7 @@
 import gc
 import logging
 import weakref
+from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
@@ -14,6 +15,9 @@ from holdfast.codes import ErrorCode
 from holdfast.testing import FakeClock, RecordingReporter
 from holdfast_flask import FlaskSettings, Holdfast, runtime_of
 from tests.flask_ext.conftest import MakeApp
+
+if TYPE_CHECKING:
+    from holdfast.runtime import Runtime
 
 
 def quiet(name: str = "quiet", **config: object) -> Flask:
@@ -200,6 +204,22 @@ def test_connected_applications_can_be_collected() -> None:
     assert logging.getLogger("collected").filters == []
     with pytest.raises(RuntimeError):
         _ = errors.runtime
+
+
+def test_no_runtime_outlives_its_application() -> None:
+    """Factories of tests make applications by the hundred; what is thrown away leaves nothing."""
+
+    def thrown_away(number: int) -> "weakref.ref[Runtime]":
+        app = quiet(f"thrown-away-{number}")
+        errors = Holdfast(app)
+        assert app.test_client().get("/nowhere").status_code == 404
+        return weakref.ref(errors.runtime)
+
+    left = [thrown_away(number) for number in range(20)]
+    gc.collect()  # the applications, whose end lets go of the runtimes
+    gc.collect()
+
+    assert [runtime for runtime in left if runtime() is not None] == []
 
 
 def test_rules_reporters_and_clock_of_the_project_are_used(recorded: RecordingReporter) -> None:

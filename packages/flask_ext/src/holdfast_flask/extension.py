@@ -124,7 +124,7 @@ def _connect(app: Flask, runtime: Runtime, settings: FlaskSettings) -> None:
             f"Flask application {app.name!r} has served a request already; "
             "call Holdfast(app) or init_app(app) where the application is made"
         ) from error
-    got_request_exception.connect(capture.signalled, sender=app, weak=False)
+    _listen(app, capture)
     if settings.health_prefix is not None:
         app.register_blueprint(health_blueprint(runtime, settings.health_prefix))
     app.wsgi_app = Boundary(app, runtime, responder)  # type: ignore[method-assign]  # as Flask documents
@@ -135,6 +135,12 @@ def _connect(app: Flask, runtime: Runtime, settings: FlaskSettings) -> None:
         _drop_handled_lines(app, runtime)
     # At the end of the process, or when a factory's application is thrown away.
     weakref.finalize(app, runtime.close)
+
+
+def _listen(app: Flask, capture: Capture) -> None:
+    got_request_exception.connect(capture.signalled, sender=app, weak=False)
+    # The signal lets go of an application by itself, but not of who listened to it.
+    weakref.finalize(app, got_request_exception.disconnect, capture.signalled).atexit = False
 
 
 def _drop_handled_lines(app: Flask, runtime: Runtime) -> None:
