@@ -1,7 +1,9 @@
 """Start-up: settings, the runtime, and what changes them."""
 
+import gc
 import subprocess
 import sys
+import weakref
 
 import pytest
 from django.apps import apps
@@ -68,6 +70,73 @@ def test_a_runtime_that_is_there_already_stays_the_processs() -> None:
         assert environment.current() is other
         with work(boundary=current.BOUNDARY):
             assert environment.current() is made
+    finally:
+        other.uninstall()
+
+
+BEFORE_DJANGO = """
+import atexit, threading, django
+from django.conf import settings
+from holdfast.record import Origin
+from holdfast.runtime import init_error_system
+
+leaving = threading.Event()
+
+
+class Late:
+    def __init__(self, name):
+        self.name, self.reported = name, []
+
+    def report(self, event):
+        leaving.wait(10)
+        self.reported.append(event.record.type)
+
+    def close(self):
+        print(self.name, *self.reported, flush=True)
+
+
+init_error_system(reporters=[])
+settings.configure(INSTALLED_APPS=["holdfast_django"], HOLDFAST={"REPORTERS": []})
+django.setup()
+
+from holdfast_django import current
+from holdfast_django.conf import DjangoSettings
+from holdfast.runtime import Runtime
+
+for name in ("first", "second"):
+    made = current.replace(Runtime(DjangoSettings(reporters=()), reporters=[Late(name)]))
+made.handle(KeyError("sku"), Origin(boundary="test"))
+atexit.register(leaving.set)
+"""
+
+
+def test_what_waits_is_delivered_at_the_end_beside_a_runtime_that_was_there() -> None:
+    """`init_error_system` before `django.setup`: both are flushed; one that was replaced, at once."""
+    done = subprocess.run(
+        [sys.executable, "-c", BEFORE_DJANGO],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+
+    assert done.stdout.splitlines() == ["first", "second KeyError"]
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_runtime_that_was_replaced_is_let_go(*, installed: bool) -> None:
+    """Nothing closes it once more when the process ends, so that its memory is free."""
+    current.project_runtime().uninstall()
+    other = Runtime(DjangoSettings(reporters=()))
+    if not installed:
+        other.install()
+    try:
+        replaced = weakref.ref(current.replace(Runtime(DjangoSettings(reporters=()))))
+        current.replace(Runtime(DjangoSettings(reporters=())))
+        gc.collect()
+
+        assert replaced() is None
     finally:
         other.uninstall()
 

@@ -3,6 +3,8 @@
 Django has one set of settings per process, so it has one runtime, made when the apps are ready.
 """
 
+import atexit
+
 from holdfast import environment
 from holdfast.context import current_context
 from holdfast.runtime import Runtime
@@ -29,8 +31,8 @@ def rebuild() -> Runtime:
     """Make the runtime from the present settings and put it in the place of the one before.
 
     It becomes the process's default unless something else is: within a request the project's own is
-    found first, so another one (a script that called `init_error_system`, a test) may stay. Checks
-    that were registered for health are kept.
+    found first, so another one (a script that called `init_error_system`, a test) may stay. Either
+    way it is flushed when the process ends. Checks that were registered for health are kept.
 
     Raises:
         SettingsError: With every mistake at once.
@@ -45,11 +47,13 @@ def replace(runtime: Runtime) -> Runtime:
     before = _made[0] if _made else None
     _made[:] = [runtime]
     if before is not None and before is not runtime:
-        before.uninstall()
+        before.uninstall()  # which keeps it from being closed once more at the end
         before.close()
         runtime.health = before.health
     if environment.default() is None:
         runtime.install()
+    else:
+        atexit.register(runtime.close)
     return runtime
 
 
