@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from holdfast.context import current_context
 from holdfast.handler import Action, Verdict
 from holdfast.record import Origin
-from holdfast_django import current
+from holdfast_django import current, signals
 from holdfast_django.middleware import HoldfastMiddleware
 from tests.django_ext.conftest import RecordingProject
 
@@ -224,6 +224,31 @@ def test_our_receiver_is_connected_once() -> None:
     connect()
 
     assert len(got_request_exception.receivers) == before
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_our_receiver_never_raises(
+    *,
+    silent: bool,
+    rf_request: HttpRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What it raised would come out in the place of the user's error; a daemon has no standard error."""
+
+    def fail(*_: object) -> Verdict:
+        raise RuntimeError("capture broke")
+
+    monkeypatch.setattr(signals, "capture", fail)
+    if silent:
+        monkeypatch.setattr(sys, "stderr", None)
+    try:
+        raise KeyError("sku")
+    except KeyError:
+        signals.receive(rf_request)
+
+    said = "" if silent else "holdfast: capture raised RuntimeError\n"
+    assert capsys.readouterr().err == said
 
 
 @override_settings(DEBUG=True)

@@ -1,6 +1,7 @@
 """The receiver of `got_request_exception`: the one hook that sees what views, middlewares and templates raise."""
 
 import sys
+from contextlib import suppress
 
 from django.core.signals import got_request_exception
 from django.http import HttpRequest
@@ -22,7 +23,8 @@ def receive(request: HttpRequest | None = None, **_: object) -> None:
         if error is not None and request is not None:
             capture(request, error)
     except Exception as failure:  # noqa: BLE001  # Django sends with `send`: this would replace the user's error
-        sys.stderr.write(f"holdfast: capture raised {type(failure).__name__}\n")
+        with suppress(Exception):  # standard error may be closed, or None
+            sys.stderr.write(f"holdfast: capture raised {type(failure).__name__}\n")
 
 
 def resend(request: HttpRequest) -> None:
