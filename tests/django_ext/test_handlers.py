@@ -75,7 +75,9 @@ def test_the_reason_of_a_csrf_refusal_stays_inside(
 
     assert response.status_code == 403
     assert b"evil" not in response.content
-    assert project.recorded.records[0].details == {"reason": "Origin checking failed - http://evil"}
+    (record,) = project.recorded.records
+    assert record.classification.code == "CSRF_FAILED"
+    assert record.details == {"reason": "Origin checking failed - http://evil"}
 
 
 @override_settings(DEBUG=True)

@@ -74,9 +74,7 @@ def view_rows(mode: str) -> Iterator[Row]:
     yield Row(
         f"/{mode}/body", 413, "PAYLOAD_TOO_LARGE", "ValidationError", "POST", b"x" * 1001
     )  # fmt: skip
-    yield Row(
-        f"/{mode}/form", 403, "INSUFFICIENT_PERMISSIONS", "AuthorizationError", "POST", b"a=1"
-    )  # fmt: skip
+    yield Row(f"/{mode}/form", 403, "CSRF_FAILED", "AuthorizationError", "POST", b"a=1")
 
 
 def rest_framework_rows() -> Iterator[Row]:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404
 from django.views import csrf
 
+from holdfast.codes import ErrorCode
 from holdfast.errors import (
     AuthorizationError,
     InternalServerError,
@@ -76,7 +77,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer a request without a valid CSRF token."""
     if settings.DEBUG and not project_settings().in_debug:
         return _django_csrf_failure(request, reason=reason)
-    error = AuthorizationError("CSRF verification failed")
+    error = AuthorizationError(ErrorCode.CSRF_FAILED)
     error.learned = {"reason": reason}  # may quote the Origin header: not for the caller
     return answer(request, error)
 
