@@ -114,6 +114,7 @@ TEXTS = {
     "argument": ("User(name='x', password='hunter2')", "User(name='x', password='[redacted]')"),
     "punctuation": ("(password=abc).", "(password=[redacted])."),
     "list": ("passwords=['a', 'b]'], n=1", "passwords=[redacted], n=1"),
+    "list of unclear quotes": (r"{'tokens': ['} a\\', {'x': 'b'}], 'n': 1}", "{'tokens': [redacted]"),
     "list that was cut": ("passwords=['a', 'b", "passwords=[redacted]"),
     "object": ("token=<Token hunter2>, n=1", "token=[redacted], n=1"),
     "quote that was cut": ('{"password": "hunter2, "', '{"password": "[redacted]"'),

@@ -238,5 +238,13 @@ def closing_bracket(text: str, start: int) -> int:
             if level == 0:
                 return position
         else:
-            position = closing_quote(text, position, found.group())[1]
+            inside, position = position, closing_quote(text, position, found.group())[1]
+            if _closes_unclear(text, inside, position, found.group()):
+                return len(text)
     return len(text)
+
+
+def _closes_unclear(text: str, start: int, end: int, quote: str) -> bool:
+    """Tell whether a quote within may have been the closing one, so that what follows is a guess."""
+    escaped = 2 * len(quote)
+    return compiled(rf"\\{{{escaped}}}{quote[-1]}").search(text, start, end) is not None
