@@ -21,7 +21,7 @@ _NO_FIELDS: Mapping[str, object] = MappingProxyType({})
 _TRACEPARENT = re.compile(
     r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[!-~]{1,200})?"
 )
-_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@=+-]{0,127}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/=+-]{0,127}")
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _ZERO_TRACE, _ZERO_SPAN = "0" * 32, "0" * 16
 
@@ -77,8 +77,7 @@ def begin(
         header = _traceparent(trace_id, span_id)
     else:
         return _current.set(fresh_work(boundary))
-    work = WorkContext(trace_id, span_id, header, boundary, within=_spans())
-    return _current.set(work)
+    return _current.set(WorkContext(trace_id, span_id, header, boundary, _NO_FIELDS, _spans()))
 
 
 def fresh_work(boundary: str = "") -> WorkContext:
@@ -86,7 +85,7 @@ def fresh_work(boundary: str = "") -> WorkContext:
     ids = os.urandom(24).hex()
     trace_id, span_id = ids[:32], ids[32:]
     header = f"00-{trace_id}-{span_id}-00"
-    return WorkContext(trace_id, span_id, header, boundary, within=_spans())
+    return WorkContext(trace_id, span_id, header, boundary, _NO_FIELDS, _spans())
 
 
 def _spans() -> tuple[str, ...]:
