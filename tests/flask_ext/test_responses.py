@@ -85,11 +85,86 @@ def test_a_page_speaks_the_language_of_the_caller(with_pages: Flask) -> None:
 def test_a_page_that_does_not_render_gives_way(
     with_pages: Flask, recorded: RecordingReporter
 ) -> None:
-    """A page that wants variables we do not have is replaced by ours, and the first error counts."""
+    """A page that wants what is not there is replaced by ours, and is an error of its own."""
     answer = with_pages.test_client().get("/boom", headers=BROWSER)
 
     assert "<h1>500 Internal server error</h1>" in answer.text
-    assert [record.message for record in recorded.records] == ["secret of the view"]
+    first, second = recorded.records
+    assert (first.message, first.origin.boundary) == ("secret of the view", "flask.request")
+    assert (second.origin.boundary, second.origin.operation) == ("flask.page", "GET /boom")
+    assert second.type == "jinja2.exceptions.UndefinedError"
+    assert second.causes == ()
+    assert first.trace_id == second.trace_id == answer.headers["X-Request-ID"]
+    assert first.trace_id in answer.text
+
+
+def test_a_page_is_rendered_as_those_of_views_are(with_pages: Flask, tmp_path: Path) -> None:
+    """Context processors of the project have their say, but not about what the answer is."""
+    (tmp_path / "404.html").write_text("{{ shop.name }}: {{ message }} for {{ request.path }}")
+
+    @with_pages.context_processor
+    def shop() -> dict[str, object]:
+        return {"shop": {"name": "Anna's"}, "message": "not this one"}
+
+    answer = with_pages.test_client().get("/nowhere", headers=BROWSER)
+
+    assert answer.text == "Anna&#39;s: Resource not found for /nowhere"
+
+
+def test_a_page_has_all_that_can_be_said(with_pages: Flask, tmp_path: Path) -> None:
+    """Status, code, message, errors and trace id, escaped like everything else."""
+    (tmp_path / "409.html").write_text(
+        "{{ status }}|{{ code }}|{{ message }}|{{ errors | join(',') }}|{{ trace_id }}"
+    )
+
+    @with_pages.get("/taken")
+    def taken() -> str:
+        raise AppError(ErrorCode.STATE_CONFLICT, "<taken>", errors=["a", "b"])
+
+    answer = with_pages.test_client().get("/taken", headers={**BROWSER, "X-Request-ID": "id-1"})
+
+    assert answer.text == "409|STATE_CONFLICT|&lt;taken&gt;|a,b|id-1"
+
+
+def test_a_context_processor_that_fails_takes_no_answer_away(
+    with_pages: Flask, recorded: RecordingReporter
+) -> None:
+    """What is raised while the page is made is recorded with its own causes, and ours stands in."""
+
+    @with_pages.context_processor
+    def basket() -> dict[str, object]:
+        try:
+            raise KeyError("session")
+        except KeyError:
+            raise LookupError("no basket")  # noqa: B904  # linked without being said
+
+    answer = with_pages.test_client().get("/nowhere", headers=BROWSER)
+
+    assert answer.status_code == 404
+    assert "<h1>404 Resource not found</h1>" in answer.text
+    _, record = recorded.records
+    assert record.message == "no basket"
+    assert [cause.type for cause in record.causes] == ["KeyError"]
+
+
+def test_a_page_that_includes_a_missing_one_is_broken(
+    with_pages: Flask, recorded: RecordingReporter, tmp_path: Path
+) -> None:
+    """Only a page that is not there is no error; one that cannot be put together is."""
+    (tmp_path / "404.html").write_text("{% extends 'layout.html' %}")
+
+    answer = with_pages.test_client().get("/nowhere", headers=BROWSER)
+
+    assert "<h1>404 Resource not found</h1>" in answer.text
+    assert [record.message for record in recorded.records][1:] == ["layout.html"]
+
+
+def test_a_status_without_a_page_has_ours(with_pages: Flask, recorded: RecordingReporter) -> None:
+    """That the project has no page for a status is no error."""
+    answer = with_pages.test_client().post("/boom", headers=BROWSER)
+
+    assert "<h1>405" in answer.text
+    assert len(recorded.records) == 1
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from holdfast.runtime import Runtime
 
 BOUNDARY: Final = "flask.request"
 STREAM: Final = "flask.stream"
+PAGE: Final = "flask.page"
 
 VERDICT: Final = "holdfast.verdict"
 """Key of the WSGI environment: what the handler decided about this request's error."""

@@ -1,15 +1,18 @@
 """Answers as responses of Flask, in the format and language of the request."""
 
+import sys
 from collections.abc import Iterable, Iterator
 
-from flask import Response, current_app, request
+from flask import Response, current_app, render_template, request
 from jinja2 import TemplateNotFound
 
 from holdfast.envelope import Answer, Format, Rendered
 from holdfast.language import best_language
 from holdfast.runtime import Runtime
+from holdfast_flask.capture import PAGE, origin
 
 _VARY = ("Accept", "Accept-Language")
+_MAX_LINKED = 100
 
 
 class Responder:
@@ -65,22 +68,35 @@ class Responder:
         return best_language(accept_language, self._languages)
 
     def _page(self, answer: Answer, language: str) -> bytes | None:
-        """Return the project's own page for the status, if it has one that renders."""
+        """Return the project's own page for the status, or None when there is none or it is broken."""
+        name, behind = f"{answer.status}.html", sys.exception()
+        message, errors = answer.said(language)
         try:
-            template = current_app.jinja_env.get_template(f"{answer.status}.html")
-            message, errors = answer.said(language)
-            page = template.render(
+            page = render_template(
+                name,
                 status=answer.status,
                 code=answer.code,
                 message=message,
                 errors=errors,
                 trace_id=answer.record.trace_id,
             )
-        except TemplateNotFound:
+        except Exception as failure:  # noqa: BLE001  # a broken page must not take the answer away
+            if not isinstance(failure, TemplateNotFound) or failure.name != name:
+                self._runtime.handle(_apart(failure, behind), origin(PAGE))
             return None
-        except Exception:  # noqa: BLE001  # a page meant for other variables; ours stands in
-            return None
-        return page.encode()
+        return page.encode("utf-8", "replace")
+
+
+def _apart(failure: Exception, behind: BaseException | None) -> Exception:
+    """Return a failure without the error that was being answered: that one is recorded already."""
+    linked: BaseException | None = failure
+    for _ in range(_MAX_LINKED):
+        if linked is None or linked.__context__ is behind:
+            break
+        linked = linked.__context__
+    if linked is not None:
+        linked.__context__ = None
+    return failure
 
 
 def _with_vary(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
