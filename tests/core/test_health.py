@@ -1,5 +1,6 @@
 """Health: what checks say, what they add up to, and that none of them hangs the caller."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import pytest
 from holdfast import health_check
 from holdfast.context import current_trace_id, work
 from holdfast.environment import activated
-from holdfast.health import Check, HealthRegistry, HealthStatus
+from holdfast.health import Check, CheckResult, HealthRegistry, HealthStatus
+from holdfast.health.registry import _forget_threads
 from holdfast.testing import FakeClock, RecordingRuntime
 
 
@@ -151,6 +153,104 @@ def test_a_check_that_hangs_does_not_hold_up_the_end() -> None:
     )
 
     assert done.stdout == "fail\n"
+
+
+def test_a_check_that_hangs_costs_one_thread_however_often_it_is_asked(
+    hang: Callable[[], object],
+) -> None:
+    """A probe joins the run that hangs, and says how long it has been running."""
+    clock = FakeClock()
+    registry = HealthRegistry(clock)
+    registry.register_check("hangs once", hang, timeout=0.01)
+
+    first = registry.run_all_checks()["hangs once"]
+    clock.advance(12)
+    later = [registry.run_all_checks()["hangs once"] for _ in range(20)]
+
+    assert first.output == "no answer in 0.01 s"
+    assert {result.output for result in later} == {"still running since 12.0 s"}
+    assert {result.duration for result in later} == {12.0}
+    assert [t.name for t in threading.enumerate()].count("holdfast-health-hangs once") == 1
+
+
+def test_probes_at_the_same_time_share_one_run() -> None:
+    """Who asks while a check is running gets what that run says; who asks later, a new one."""
+    entered, release = threading.Event(), threading.Event()
+    probed = threading.current_thread()
+    calls = itertools.count(1)
+
+    class Clock(FakeClock):
+        def monotonic(self) -> float:
+            """Let the check go on once the second probe waits for it."""
+            if threading.current_thread() is probed and entered.is_set():
+                release.set()
+            return super().monotonic()
+
+    def run() -> object:
+        entered.set()
+        release.wait(5)
+        return {"call": next(calls)}
+
+    registry = HealthRegistry(Clock())
+    registry.register_check("shared", run)
+    first: list[CheckResult] = []
+    other = threading.Thread(target=lambda: first.append(registry.run_all_checks()["shared"]))
+    other.start()
+    assert entered.wait(5)
+
+    second = registry.run_all_checks()["shared"]
+    other.join(5)
+
+    assert first == [second]
+    assert registry.run_all_checks()["shared"].details == {"call": 2}
+
+
+def test_a_check_that_is_replaced_while_it_hangs_runs_anew(
+    registry: HealthRegistry, hang: Callable[[], object]
+) -> None:
+    """The newer check of a name does not wait for the older one."""
+    registry.register_check("one", hang, timeout=0.01)
+    registry.run_all_checks()
+
+    registry.register_check("one", lambda: True)
+
+    assert registry.run_all_checks()["one"].status is HealthStatus.PASS
+
+
+@pytest.mark.parametrize(("critical", "status"), [(True, "fail"), (False, "warn")])
+def test_no_thread_to_be_had_is_a_failed_check(
+    registry: HealthRegistry, monkeypatch: pytest.MonkeyPatch, status: str, *, critical: bool
+) -> None:
+    """A process that can start no thread gets its report, and a good one when it can again."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    registry.register_check("one", lambda: True, critical=critical)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        report = registry.get_health_status()
+
+    assert report.status.value == status
+    assert report.results[0].output == "no thread could be started"
+    assert registry.get_health_status().status is HealthStatus.PASS
+
+
+def test_a_check_that_exits_fails(registry: HealthRegistry) -> None:
+    """What would end a thread is told by its class, at once."""
+    registry.register_check("one", sys.exit)
+
+    assert registry.run_all_checks()["one"].output == "SystemExit"
+
+
+def test_a_forked_child_checks_for_itself(registry: HealthRegistry) -> None:
+    """A lock that another thread held at the fork is not held in the child."""
+    registry.register_check("one", lambda: True)
+
+    with registry._lock:
+        _forget_threads()  # as `os.register_at_fork` has it called in the child
+
+        assert registry.get_health_status().status is HealthStatus.PASS
 
 
 def test_checks_run_at_the_same_time(registry: HealthRegistry) -> None:

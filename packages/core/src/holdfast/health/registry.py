@@ -3,7 +3,9 @@
 Statuses are those of the health+json draft: `pass`, `warn` (degraded, still serving), `fail`.
 """
 
+import os
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -73,6 +75,8 @@ class HealthReport:
 class HealthRegistry:
     """The checks of one runtime; thread-safe.
 
+    Each check runs on at most one thread: who asks while it is still running shares that run.
+
     Args:
         clock: Measures how long checks take.
         redactor: Cleans the details that checks return.
@@ -88,6 +92,9 @@ class HealthRegistry:
         self._clock = clock or SystemClock()
         self._redactor = redactor or Redactor()
         self._checks: dict[str, Check] = {}
+        self._runs: dict[str, _Run] = {}
+        self.forget_threads()
+        _after_fork.add(self)
 
     def register_check(
         self,
@@ -115,6 +122,7 @@ class HealthRegistry:
     def unregister_check(self, name: str) -> None:
         """Take a check away; harmless when there is none."""
         self._checks.pop(name, None)
+        self._runs.pop(name, None)
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -126,9 +134,13 @@ class HealthRegistry:
         self._checks = {**{check.name: check for check in other.checks}, **self._checks}
 
     def run_all_checks(self) -> dict[str, CheckResult]:
-        """Run every check at once and return what each said, after at most the longest timeout."""
-        running = [_Running(check, self._clock, self._redactor) for check in self.checks]
-        return {one.check.name: one.result() for one in running}
+        """Run every check at once and return what each said; never raises.
+
+        It takes at most the longest timeout, which counts from when a check was started: one that
+        hung before is not waited for again.
+        """
+        runs = [self._joined(check) for check in self.checks]
+        return {run.check.name: run.result(first=first) for run, first in runs}
 
     def get_health_status(self) -> HealthReport:
         """Run every check and return what they add up to; without checks all is well."""
@@ -139,9 +151,23 @@ class HealthRegistry:
                 worst = status
         return HealthReport(status=worst, results=results)
 
+    def forget_threads(self) -> None:
+        """Start over in a forked child, where the lock may be held by a thread that is not there."""
+        self._lock = threading.Lock()
 
-class _Running:
-    """One check on a thread of its own, which a check that hangs keeps while the caller goes on."""
+    def _joined(self, check: Check) -> "tuple[_Run, bool]":
+        """Return the run of a check, and whether this call started it."""
+        with self._lock:
+            known = self._runs.get(check.name)
+            if known is not None and known.check is check and known.is_going:
+                return known, False
+            run = self._runs[check.name] = _Run(check, self._clock, self._redactor)
+            run.start()
+            return run, True
+
+
+class _Run:
+    """One check on a thread of its own, which a check that hangs keeps while the callers go on."""
 
     def __init__(self, check: Check, clock: Clock, redactor: Redactor) -> None:
         self.check = check
@@ -150,28 +176,44 @@ class _Running:
         self._started = clock.monotonic()
         self._outcome: CheckResult | None = None
         self._thread = threading.Thread(
-            target=copy_context().run,  # a check finds the application it was asked for
+            target=copy_context().run,  # a check finds the application it was first asked for
             args=(self._run,),
             name=f"holdfast-health-{check.name}",
             daemon=True,
         )
-        self._thread.start()
 
-    def result(self) -> CheckResult:
-        left = self.check.timeout - (self._clock.monotonic() - self._started)
-        self._thread.join(max(0.0, left))
-        return self._outcome or self._finished(
-            well=False, output=f"no answer in {self.check.timeout:g} s"
-        )
+    @property
+    def is_going(self) -> bool:
+        return self._outcome is None and self._thread.is_alive()
+
+    def start(self) -> None:
+        try:
+            self._thread.start()
+        except (RuntimeError, MemoryError):  # the process has as many as it may, or is ending
+            self._outcome = self._finished(well=False, output="no thread could be started")
+
+    def result(self, *, first: bool) -> CheckResult:
+        left = self.check.timeout - self._elapsed()
+        if self._outcome is None:
+            self._thread.join(max(0.0, left))
+        if self._outcome is not None:
+            return self._outcome
+        missing = f"no answer in {self.check.timeout:g} s"
+        since = f"still running since {self._elapsed():.1f} s"
+        return self._finished(well=False, output=missing if first else since)
 
     def _run(self) -> None:
         try:
-            said = self.check.run()
-        except Exception as error:  # noqa: BLE001  # a failing check is what we are here to see
+            self._outcome = self._judged(self.check.run())
+        except BaseException as error:  # noqa: BLE001  # a failing check is what we are here to see
             self._outcome = self._finished(well=False, output=type_name(type(error)))
-            return
+
+    def _judged(self, said: object) -> CheckResult:
         details = cast("Mapping[str, object]", said) if isinstance(said, Mapping) else None
-        self._outcome = self._finished(well=said is not False, details=details)
+        return self._finished(well=said is not False, details=details)
+
+    def _elapsed(self) -> float:
+        return self._clock.monotonic() - self._started
 
     def _finished(
         self, *, well: bool, output: str = "", details: Mapping[str, object] | None = None
@@ -181,7 +223,7 @@ class _Running:
             name=self.check.name,
             status=HealthStatus.PASS if well else bad,
             time=self._clock.now(),
-            duration=self._clock.monotonic() - self._started,
+            duration=self._elapsed(),
             output=output,
             details=self._redactor.mapping(details) if details else {},
         )
@@ -197,3 +239,15 @@ def _as_json(result: CheckResult) -> dict[str, object]:
     if result.output:
         body["output"] = result.output
     return {**body, **({"details": dict(result.details)} if result.details else {})}
+
+
+_after_fork: "weakref.WeakSet[HealthRegistry]" = weakref.WeakSet()
+
+
+def _forget_threads() -> None:
+    for registry in tuple(_after_fork):
+        registry.forget_threads()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)
