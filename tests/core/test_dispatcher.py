@@ -395,6 +395,98 @@ def test_closing_delivers_what_waits_for_a_thread(monkeypatch: pytest.MonkeyPatc
     assert keeper.closed == 1
 
 
+def test_a_flush_without_a_thread_does_not_claim_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as events wait for a thread a flush says no; with a thread to be had it delivers."""
+    keeper = Keeper()
+    dispatcher = Dispatcher([keeper])
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        dispatcher.emit(event())
+        assert not dispatcher.flush()
+        assert dispatcher.deliveries()[0].waiting == 1
+
+    assert dispatcher.flush()
+    assert keeper.seen == ["stock.counted"]
+
+
+@pytest.mark.parametrize("inline", [False, True])
+@pytest.mark.parametrize("events", [0, 1])
+def test_a_reporter_that_hangs_on_closing_does_not_hold_up_the_caller(
+    capsys: pytest.CaptureFixture[str], events: int, *, inline: bool
+) -> None:
+    """Closing keeps to its time, whether the reporter had an event or not, queued or inline."""
+    released, left = threading.Event(), threading.Event()
+
+    class Lingerer(Keeper):
+        def close(self) -> None:
+            """Wait to be let go."""
+            released.wait(30)
+            left.set()
+
+    keeper = Keeper()
+    dispatcher = Dispatcher([Lingerer("lingerer"), keeper], inline=inline)
+    for _ in range(events):
+        dispatcher.emit(event())
+
+    try:
+        assert not dispatcher.close(0.2)
+
+        assert not left.is_set()
+        assert keeper.closed == 1
+        assert capsys.readouterr().err == (
+            "holdfast: reporter 'lingerer' did not finish in time; events not delivered: 0\n"
+        )
+    finally:
+        released.set()
+    assert left.wait(5)
+
+
+def test_a_reporter_with_nothing_to_finish_costs_closing_no_thread() -> None:
+    """A thread is started for the end alone only where there is something to do."""
+
+    class Plain:
+        name = "plain"
+
+        def report(self, event: Event) -> None:
+            """Take one event."""
+
+    dispatcher = Dispatcher([Plain()], inline=True)
+    before = threading.active_count()
+
+    assert dispatcher.close()
+    assert threading.active_count() == before
+    assert dispatcher._channels[0]._thread is None
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_a_reporter_that_exits_on_closing_is_counted(
+    capsys: pytest.CaptureFixture[str], *, inline: bool
+) -> None:
+    """What would end the thread is a failure like any other, and closing does not wait for it."""
+    dispatcher = Dispatcher([Raiser(SystemExit(3))], inline=inline)
+
+    assert dispatcher.close(5)
+
+    assert dispatcher.deliveries()[0].failed == 1
+    assert "'raiser' raised SystemExit" in capsys.readouterr().err
+
+
+def test_a_flush_after_closing_does_not_wait() -> None:
+    """Nothing waits in a closed dispatcher, so there is nothing to wait for."""
+    dispatcher = Dispatcher([Keeper()])
+    dispatcher.emit(event())
+    assert dispatcher.close()
+    thread = dispatcher._channels[0]._thread
+    assert thread is not None
+    thread.join(5)
+
+    assert dispatcher.flush(5)
+
+
 def test_what_a_reporter_counts_itself_stands_beside_the_rest() -> None:
     """Losses behind a reporter's back are part of its delivery, and a raising count is none."""
 
