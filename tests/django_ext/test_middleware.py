@@ -3,6 +3,9 @@
 import asyncio
 import re
 import sys
+from dataclasses import replace
+from typing import cast
+from unittest.mock import Mock, patch
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -17,12 +20,15 @@ from django.test import AsyncClient, Client, RequestFactory, override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.context import current_context
+from holdfast.classify import UNKNOWN, Classification, Classifier
+from holdfast.context import WorkContext, current_context
+from holdfast.errors import AppError
 from holdfast.handler import Action, Verdict
 from holdfast.record import Origin
 from holdfast_django import current, signals
 from holdfast_django.middleware import HoldfastMiddleware
 from tests.django_ext.conftest import RecordingProject
+from tests.django_ext.project.failures import FAILURES
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -285,6 +291,40 @@ def test_a_handler_that_recovers_answers_the_request(project: RecordingProject) 
     current.project_runtime().handler._pipeline = recover
 
     assert Client().get("/sync/crash").content == b"recovered"
+
+
+@pytest.mark.parametrize("status", [1000, 99, 200, 0, -1, None, "500"])
+@pytest.mark.parametrize("by", ["raiser", "classifier", "step"])
+def test_a_status_that_no_error_has_becomes_500(
+    client: Client, by: str, status: object, project: RecordingProject
+) -> None:
+    """Whoever chose it: a raiser, a classifier of the project's, or a step of the handler."""
+    nonsense = cast("int", status)
+    handler = current.project_runtime().handler
+    decide = handler._pipeline
+
+    def classify(error: BaseException, work: WorkContext | None) -> Classification:
+        return replace(UNKNOWN, status=nonsense)
+
+    def step(error: BaseException, origin: Origin) -> Verdict:
+        verdict = decide(error, origin)
+        assert verdict.answer is not None
+        said = replace(verdict.answer.classification, status=nonsense)
+        return replace(verdict, answer=replace(verdict.answer, classification=said))
+
+    error = AppError("nonsense")
+    if by == "raiser":
+        error.status = nonsense
+    elif by == "classifier":
+        handler.classifier = Classifier(functions=[classify])
+    else:
+        handler._pipeline = step
+
+    with patch.dict(FAILURES, crash=Mock(side_effect=error)):
+        response = client.get("/sync/crash", headers={"Accept": "application/problem+json"})
+
+    assert (response.status_code, response.json()["status"]) == (500, 500)
+    assert len(project.recorded.records) == 1
 
 
 def test_the_middleware_alone_is_refused_at_start_up() -> None:

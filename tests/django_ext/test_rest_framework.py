@@ -1,6 +1,7 @@
 """Django REST framework's errors in our shape."""
 
 import json
+from http import HTTPStatus
 from typing import cast
 
 import pytest
@@ -11,6 +12,7 @@ from rest_framework import exceptions
 from rest_framework.exceptions import ErrorDetail
 
 from holdfast.classify import Reading
+from holdfast.codes import Fault
 from holdfast.errors import AppError, ValidationError
 from holdfast_django import current
 from holdfast_django.rest_framework_errors import Detail, flatten, translate
@@ -63,6 +65,63 @@ def test_an_api_exception_has_a_code_and_keeps_its_status(
     said = read(error).classification
 
     assert (said.code, said.status) == (code, status)
+
+
+@pytest.mark.parametrize("status", [200, 302, 399, 600, 1000, -1, None, "404", True])
+@pytest.mark.parametrize(
+    "error",
+    [
+        exceptions.APIException("text"),
+        exceptions.ValidationError({"sku": ["text"]}),
+        exceptions.NotAuthenticated("text"),
+        exceptions.ParseError("text"),
+    ],
+    ids=type,
+)
+def test_an_api_exception_with_the_status_of_no_error_is_a_server_error(
+    error: exceptions.APIException, status: object
+) -> None:
+    """Its text is for operators, as that of any other."""
+    error.status_code = cast("int", status)
+
+    found = read(error)
+
+    assert (found.classification.code, found.classification.status) == ("INTERNAL_ERROR", 500)
+    assert found.classification.fault is Fault.SERVICE
+    assert found.spoken is not None
+    assert (found.spoken.errors, found.spoken.details) == ((), {})
+
+
+@pytest.mark.parametrize("status", [599, 400, HTTPStatus.CONFLICT])
+def test_an_api_exception_keeps_any_status_of_an_error(status: int) -> None:
+    """Also one that has a name."""
+    error = exceptions.APIException("text")
+    error.status_code = status
+
+    assert read(error).classification.status == status
+
+
+@pytest.mark.parametrize("path", ["/drf/always-fine", "/drf/out-of-order"])
+def test_a_server_error_of_the_framework_is_recorded_once(
+    path: str, project: RecordingProject
+) -> None:
+    """Whatever status it claims, the caller hears of a failure."""
+    response = Client(raise_request_exception=False).get(path)
+
+    assert response.status_code >= 500
+    assert response.json()["success"] is False
+    assert b"db-7" not in response.content
+    assert len(project.recorded.records) == 1
+
+
+def test_a_structured_detail_of_a_server_error_is_for_operators() -> None:
+    """As its text is."""
+    error = TooEarly(cast("str", {"host": [ErrorDetail("db-7 is down")]}))
+    error.status_code = 503
+
+    said = spoken(error)
+
+    assert (said.code, said.errors, said.details) == ("TOO_EARLY", (), {})
 
 
 def test_an_error_without_a_challenge_keeps_its_403() -> None:
@@ -191,15 +250,6 @@ def test_headers_of_the_view_are_kept() -> None:
     assert refused.status_code == 405
     assert challenged.headers["WWW-Authenticate"] == 'Basic realm="api"'
     assert "Accept" in challenged.headers["Vary"]
-
-
-def test_a_server_error_of_the_framework_says_nothing_of_itself(project: RecordingProject) -> None:
-    """Its detail is for operators; it is recorded once."""
-    response = Client(raise_request_exception=False).get("/drf/out-of-order")
-
-    assert response.status_code == 503
-    assert b"db-7" not in response.content
-    assert len(project.recorded.records) == 1
 
 
 @override_settings(DEBUG=True)

@@ -16,6 +16,13 @@ class OutOfOrder(exceptions.APIException):
     default_code = "out_of_order"
 
 
+class AlwaysFine(exceptions.APIException):
+    """An error that claims to be none."""
+
+    status_code = 200
+    default_detail = f"host db-7 is down, key {CANARY}"
+
+
 class Product(serializers.Serializer[object]):
     """One product."""
 
@@ -52,6 +59,8 @@ class Failing(APIView):
                 raise exceptions.NotFound
             case "out-of-order":
                 raise OutOfOrder
+            case "always-fine":
+                raise AlwaysFine
             case "throttled":
                 raise exceptions.Throttled(wait=0)
             case "unauthenticated":

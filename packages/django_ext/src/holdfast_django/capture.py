@@ -3,6 +3,7 @@
 Nothing here decides; the runtime does.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from django.http import HttpRequest
@@ -10,6 +11,7 @@ from django.http import HttpRequest
 from holdfast.handler import Action, Verdict
 from holdfast.record import Origin
 from holdfast_django.current import BOUNDARY, project_runtime
+from holdfast_django.statuses import failing
 
 _VERDICT: Final = "_holdfast_verdict"
 _EXPLAINED: Final = "_holdfast_explained"
@@ -18,10 +20,19 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 def capture(request: HttpRequest, error: BaseException) -> Verdict:
     """Hand an exception to the runtime and remember what it decided; never raises."""
-    verdict = project_runtime().handle(error, origin_of(request))
+    verdict = _answerable(project_runtime().handle(error, origin_of(request)))
     if verdict.action is not Action.PROPAGATE:
         setattr(request, _VERDICT, verdict)
     return verdict
+
+
+def _answerable(verdict: Verdict) -> Verdict:
+    """Return a verdict that Django can answer with, whatever status a classifier or a step chose."""
+    answer = verdict.answer
+    if answer is None or failing(answer.status) == answer.status:
+        return verdict
+    said = replace(answer.classification, status=failing(answer.status))
+    return replace(verdict, answer=replace(answer, classification=said))
 
 
 def captured(request: HttpRequest) -> Verdict | None:

@@ -18,6 +18,7 @@ from holdfast_django.capture import capture
 from holdfast_django.current import project_runtime
 from holdfast_django.responses import respond
 from holdfast_django.signals import resend
+from holdfast_django.statuses import failing
 
 
 def exception_handler(exc: Exception, context: Mapping[str, object]) -> HttpResponse | None:
@@ -43,7 +44,7 @@ def exception_handler(exc: Exception, context: Mapping[str, object]) -> HttpResp
 
 def _is_unexpected(error: Exception) -> bool:
     said = project_runtime().handler.classifier.classify(error)
-    return said.status >= SERVER_ERROR
+    return failing(said.status) >= SERVER_ERROR
 
 
 def _django_request(context: Mapping[str, object]) -> HttpRequest:

@@ -10,8 +10,9 @@ from rest_framework.settings import api_settings
 
 from holdfast.codes import ErrorCode, ErrorCodes
 from holdfast.errors import AppError, ValidationError
-from holdfast.statuses import code_of
+from holdfast.statuses import SERVER_ERROR, code_of
 from holdfast_django.fields import GENERAL_ERRORS
+from holdfast_django.statuses import failing
 
 Detail: TypeAlias = "str | list[Detail] | dict[object, Detail]"
 """What an `APIException` says: text, or a structure that follows that of the request."""
@@ -43,14 +44,20 @@ _NAME: Final = re.compile(r"[^.\[\]\"]+")
 
 
 def translate(error: BaseException) -> AppError | None:
-    """Return the error that says what an `APIException` says."""
+    """Return the error that says what an `APIException` says.
+
+    A status that no error may have becomes 500. What a server error says is for operators.
+    """
     if not isinstance(error, exceptions.APIException):
         return None
-    if isinstance(error, exceptions.ValidationError):
-        said: AppError = _validation_error(cast("Detail", error.detail))
+    status = failing(error.status_code)
+    if status >= SERVER_ERROR:
+        said = _with_own_code(AppError(code_of(status)), error)
+    elif isinstance(error, exceptions.ValidationError):
+        said = _validation_error(cast("Detail", error.detail))
     else:
-        said = _other_error(error)
-    said.status = error.status_code
+        said = _refusal(error, status)
+    said.status = status
     challenge = getattr(error, "auth_header", None)
     if challenge:
         said.headers["WWW-Authenticate"] = str(challenge)
@@ -105,16 +112,21 @@ def _validation_error(detail: Detail) -> ValidationError:
     return ValidationError(field_errors=by_field, errors=errors)
 
 
-def _other_error(error: exceptions.APIException) -> AppError:
+def _refusal(error: exceptions.APIException, status: int) -> AppError:
     message = error.detail if isinstance(error.detail, str) else ""
-    code = _detail_code(error)
-    said = AppError(_own_code(error, code), str(message))
-    if code not in _GENERIC and code not in _OWN_CODES and _CODE.fullmatch(code):
-        said.code = code.upper()
+    said = _with_own_code(AppError(_known_code(error, status), str(message)), error)
     if not message:
         said.errors = tuple(
             text for _, text in islice(flatten(cast("Detail", error.detail)), MAX_ERRORS)
         )
+    return said
+
+
+def _with_own_code(said: AppError, error: exceptions.APIException) -> AppError:
+    """Give an error the code that the project chose, if it did."""
+    code = _detail_code(error)
+    if code not in _GENERIC and code not in _OWN_CODES and _CODE.fullmatch(code):
+        said.code = code.upper()
     return said
 
 
@@ -123,8 +135,8 @@ def _detail_code(error: exceptions.APIException) -> str:
     return code if isinstance(code, str) else error.default_code
 
 
-def _own_code(error: exceptions.APIException, code: str) -> ErrorCodes:
+def _known_code(error: exceptions.APIException, status: int) -> ErrorCodes:
     # The JSON parser raises within `except ValueError`; other parsers do not.
     if isinstance(error, exceptions.ParseError) and isinstance(error.__context__, ValueError):
         return ErrorCode.MALFORMED_JSON
-    return _OWN_CODES.get(code) or code_of(error.status_code)
+    return _OWN_CODES.get(_detail_code(error)) or code_of(status)
