@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask, Response, request, send_file, stream_with_context
-from werkzeug.test import TestResponse, run_wsgi_app
+from werkzeug.test import TestResponse
 from werkzeug.wsgi import FileWrapper
 
 from holdfast import bind_request, current_trace_id
@@ -131,24 +131,104 @@ def test_the_request_is_there_for_those_who_ask(app: Flask, recorded: RecordingR
     assert len(recorded.records) == 1
 
 
-def test_files_are_left_to_the_server(app: Flask) -> None:
-    """send_file keeps the server's own file wrapper, so that sendfile can be used."""
+class Chunks(Iterator[bytes]):
+    """An iterator that breaks after its first piece."""
+
+    def __init__(self) -> None:
+        self._sent = False
+
+    def __next__(self) -> bytes:
+        """Return a piece, once."""
+        if self._sent:
+            raise BrokenError("in the middle")
+        self._sent = True
+        return b"first,"
+
+
+def generated() -> Iterator[bytes]:
+    """Break after the first piece."""
+    yield from Chunks()
+
+
+@pytest.mark.parametrize("body", [generated, Chunks])
+def test_what_is_passed_through_is_watched_too(
+    app: Flask, recorded: RecordingReporter, body: Callable[[], Iterator[bytes]]
+) -> None:
+    """A body that werkzeug leaves alone is still one that the application makes."""
 
     @app.get("/")
     def view() -> Response:
-        return send_file(io.BytesIO(b"content"), mimetype="text/plain")
+        return Response(body(), direct_passthrough=True)
 
+    with app.test_client() as client:
+        response = client.get("/", buffered=False, headers={"X-Request-ID": "stream-2"})
+    pieces = iter(response.response)
+
+    assert next(pieces) == b"first,"
+    with pytest.raises(BrokenError):
+        next(pieces)
+    assert [record.trace_id for record in recorded.records] == ["stream-2"]
+
+
+class ServersOwn:
+    """A file wrapper as servers have it: recognised by its class, and sent without being read."""
+
+    def __init__(self, file: object, size: int = 8192) -> None:
+        self.filelike = file
+
+    def __getitem__(self, key: object) -> bytes:
+        """Stand for the protocol by which it may be read nevertheless."""
+        raise IndexError
+
+
+class Told:
+    """What a server that keeps the file to itself may put in its place."""
+
+
+def a_token(file: object, size: int = 8192) -> object:
+    """Remember the file elsewhere."""
+    return Told()
+
+
+def the_file_itself(file: object, size: int = 8192) -> object:
+    """Wrap nothing: such a server remembers the file."""
+    return file
+
+
+def content() -> Response:
+    """Send a file."""
+    return send_file(io.BytesIO(b"content"), mimetype="text/plain", conditional=True)
+
+
+def passed_to_server(app: Flask, wrapper: object) -> object:
+    """Return the body of a file that a view sends, as the server gets it."""
+    app.add_url_rule("/", view_func=content)
     environ = app.test_request_context("/").request.environ
-    environ["wsgi.file_wrapper"] = FileWrapper
-    bodies: list[object] = []
+    if wrapper is not None:
+        environ["wsgi.file_wrapper"] = wrapper
 
-    def keeping(environ: dict[str, object], start_response: object) -> object:
-        bodies.append(app.wsgi_app(environ, start_response))  # type: ignore[arg-type]  # passed on
-        return bodies[0]
+    def start_response(*_: object) -> Callable[[bytes], object]:
+        return len
 
-    run_wsgi_app(keeping, environ)  # type: ignore[arg-type]  # passed on
+    return app.wsgi_app(environ, start_response)
 
-    assert isinstance(bodies[0], FileWrapper)
+
+@pytest.mark.parametrize(
+    ("wrapper", "expected"),
+    [(None, FileWrapper), (ServersOwn, ServersOwn), (the_file_itself, io.BytesIO), (a_token, Told)],
+)
+def test_files_are_left_to_the_server(app: Flask, wrapper: object, expected: type) -> None:
+    """send_file keeps what the server's own file wrapper gave, so that sendfile can be used."""
+    assert type(passed_to_server(app, wrapper)) is expected
+
+
+def test_a_part_of_a_file_is_sent(app: Flask) -> None:
+    """A range, which werkzeug cuts out itself, is what was asked for."""
+    app.add_url_rule("/", view_func=content)
+
+    answer = app.test_client().get("/", headers={"Range": "bytes=2-4"})
+
+    assert (answer.status_code, answer.data) == (206, b"nte")
 
 
 def test_a_stream_of_an_error_is_watched_too(app: Flask, recorded: RecordingReporter) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable
+from werkzeug.wsgi import FileWrapper
 
 from holdfast.context import current_context
 from holdfast.envelope import Answer
@@ -115,7 +116,7 @@ class Handlers:
             response = process(response)
             if response.status_code >= CLIENT_ERROR:
                 response = self._explained(response)
-            if type(response.response) is not list and not response.direct_passthrough:
+            if type(response.response) is not list and not _is_file(response):
                 self._watch(response)
             return response
 
@@ -161,6 +162,16 @@ class Handlers:
 
 def _is_bare(error: Exception) -> bool:
     return isinstance(error, HTTPException) and error.code is None and error.response is None
+
+
+def _is_file(response: Response) -> bool:
+    """Tell whether a body is for the server to send as it likes, which it knows by the object itself."""
+    if not response.direct_passthrough:
+        return False
+    body, wrapper = response.response, request.environ.get("wsgi.file_wrapper")
+    # Servers may have a function in the place of the class; what it returns is the file.
+    known = (FileWrapper, wrapper) if isinstance(wrapper, type) else FileWrapper
+    return isinstance(body, known) or hasattr(body, "read") or not hasattr(body, "__iter__")
 
 
 def _is_empty(response: Response) -> bool:
