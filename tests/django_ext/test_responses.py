@@ -75,6 +75,22 @@ def test_the_projects_own_page_comes_first(client: Client, tmp_path: Path) -> No
     assert other.headers["Content-Type"] == "application/json"
 
 
+def test_the_projects_own_page_has_the_variables_of_every_adapter(
+    client: Client, tmp_path: Path
+) -> None:
+    """A page that was written for another framework shows the same."""
+    page = "{{ status }}|{{ code }}|{{ message }}|{{ errors|join:',' }}|{{ trace_id }}"
+    within = "{{ error.code }}"
+
+    with with_templates(tmp_path, p404=f"{page}|{within}"):
+        response = client.get("/sync/not-found", headers={**PAGE, "X-Request-ID": "order-42"})
+
+    said = "Collection 999 not found"
+    assert response.content.decode() == (
+        f"404|RESOURCE_NOT_FOUND|{said}|{said}|order-42|RESOURCE_NOT_FOUND"
+    )
+
+
 def test_a_broken_page_does_not_take_the_answer_away(
     client: Client, tmp_path: Path, project: RecordingProject
 ) -> None:

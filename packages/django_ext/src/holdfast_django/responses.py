@@ -67,7 +67,11 @@ def _render(request: HttpRequest, answer: Answer, language: str) -> Rendered:
 
 
 def _project_page(request: HttpRequest, answer: Answer, language: str) -> bytes | None:
-    """Return the project's own page for a status, or None when it has none or it is broken."""
+    """Return the project's own page for a status, or None when it has none or it is broken.
+
+    `404.html`, `500.html` and so on are given `status`, `code`, `message`, `errors` and `trace_id`;
+    what Django itself gives them, `request_path` and `exception`; and `error`, with ours together.
+    """
     message, errors = answer.said(language)
     shown = {
         "status": answer.status,
@@ -78,7 +82,7 @@ def _project_page(request: HttpRequest, answer: Answer, language: str) -> bytes 
     }
     try:
         template = loader.get_template(f"{answer.status}.html")
-        context = {"request_path": request.path, "exception": message, "error": shown}
+        context = {"request_path": request.path, "exception": message, "error": shown, **shown}
         return template.render(context, request).encode()
     except TemplateDoesNotExist:
         return None
