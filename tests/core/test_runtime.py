@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,20 @@ def fails(*_: object) -> Classification | None:
 def needs_a_library(_: Runtime) -> Reporter:
     """Fail, as a reporter whose library is not installed."""
     raise ImportError("install the extra")
+
+
+def refuses(_: Runtime) -> Reporter:
+    """Fail, as a reporter that is told nonsense."""
+    raise ValueError("no such host in\nhttps://shop:hunter2@reports.test/7")
+
+
+def exits(_: Runtime) -> Reporter:
+    """Fail without a word."""
+    raise LookupError
+
+
+def makes_nothing(_: Runtime) -> object:
+    """Forget to return the reporter."""
 
 
 def counts(error: BaseException, origin: Origin, step: Next) -> Verdict:
@@ -222,6 +237,37 @@ def test_mistakes_are_told_together() -> None:
         "reporters[1]",
     ]
     assert "sentry" in str(caught.value)
+
+
+def test_whatever_a_reporters_factory_raises_is_told_with_the_rest() -> None:
+    """Class and text of the error, on one line and without secrets, stand beside the path."""
+    here = __name__
+
+    with pytest.raises(SettingsError) as caught:
+        configure(reporters=[f"{here}:{name}" for name in ("refuses", "exits", "makes_nothing")])
+
+    refused = "ValueError: no such host in https://shop:[redacted]@reports.test/7"
+    assert [str(problem) for problem in caught.value.problems] == [
+        f"reporters[0]: cannot make '{here}:refuses': {refused}",
+        f"reporters[1]: cannot make '{here}:exits': LookupError",
+        f"reporters[2]: '{here}:makes_nothing' makes no reporter, but NoneType",
+    ]
+
+
+def test_whatever_a_module_raises_when_it_is_loaded_is_told_with_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake in a project's module is told by the path of the setting that names the module."""
+    (tmp_path / "broken_reporters.py").write_text("1 / 0", encoding="utf-8")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+
+    with pytest.raises(SettingsError) as caught:
+        configure(reporters=["broken_reporters:make", f"{__name__}:NOT_CALLABLE"])
+
+    assert [str(problem) for problem in caught.value.problems] == [
+        "reporters[0]: cannot load 'broken_reporters:make': ZeroDivisionError: division by zero",
+        f"reporters[1]: '{__name__}:NOT_CALLABLE' cannot be called",
+    ]
 
 
 def test_two_runtimes_do_not_see_each_other() -> None:

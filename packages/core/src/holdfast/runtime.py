@@ -34,6 +34,9 @@ SHIPPED_REPORTERS = {
 }
 """Reporters by the name that settings use, and where their factories are."""
 
+_MAX_SAID = 500
+"""Characters kept of what an error at start-up says."""
+
 
 class Runtime:
     """The live, configured set of one application: thread-safe, one per application.
@@ -68,7 +71,7 @@ class Runtime:
         self.clock = clock or SystemClock()
         self.redactor = _redactor(self.settings)
         self.health = HealthRegistry(self.clock, self.redactor)
-        loader = _Loader(notation or Notation())
+        loader = _Loader(notation or Notation(), self.redactor)
         functions = loader.load_all("classifiers", self.settings.classifiers)
         middleware = loader.load_all("middleware", self.settings.middleware)
         made = loader.make_reporters(self)
@@ -231,8 +234,9 @@ def _redactor(settings: Settings) -> Redactor:
 class _Loader:
     """Turns names in settings into objects, and collects what cannot be loaded."""
 
-    def __init__(self, notation: Notation) -> None:
+    def __init__(self, notation: Notation, redactor: Redactor) -> None:
         self._notation = notation
+        self._redactor = redactor
         self.problems = [Problem("codes", clash) for clash in catalog.clashes()]
 
     def load_all(self, setting: str, paths: Iterable[str]) -> list[object]:
@@ -245,16 +249,27 @@ class _Loader:
             place = self._notation.path("reporters", i)
             factory = self._load(place, self._path_of(place, name))
             if factory is not None:
-                self._make(place, cast("ReporterFactory", factory), runtime, made)
+                self._make(place, name, cast("ReporterFactory", factory), runtime, made)
         return made
 
     def _make(
-        self, place: str, factory: ReporterFactory, runtime: Runtime, made: list[Reporter]
+        self,
+        place: str,
+        name: str,
+        factory: ReporterFactory,
+        runtime: Runtime,
+        made: list[Reporter],
     ) -> None:
         try:
-            made.append(factory(runtime))
-        except ImportError as error:  # a library that only some settings need
-            self.problems.append(Problem(place, str(error)))
+            reporter = factory(runtime)
+        except Exception as error:  # noqa: BLE001  # of a project or a library: told with the rest
+            self.problems.append(Problem(place, f"cannot make {name!r}: {self._said(error)}"))
+            return
+        if callable(getattr(reporter, "report", None)):
+            made.append(reporter)
+        else:
+            kind = type(reporter).__name__
+            self.problems.append(Problem(place, f"{name!r} makes no reporter, but {kind}"))
 
     def finish(self) -> None:
         if self.problems:
@@ -274,10 +289,18 @@ class _Loader:
         module_name, _, name = path.partition(":") if ":" in path else path.rpartition(".")
         try:
             found = cast("object", attrgetter(name)(importlib.import_module(module_name)))
-        except (ImportError, AttributeError) as error:
-            self.problems.append(Problem(place, f"cannot load {path!r}: {error}"))
+        except Exception as error:  # noqa: BLE001  # a module may raise anything when imported
+            self.problems.append(Problem(place, f"cannot load {path!r}: {self._said(error)}"))
             return None
         if not callable(found):
             self.problems.append(Problem(place, f"{path!r} cannot be called"))
             return None
         return found
+
+    def _said(self, error: Exception) -> str:
+        kind, text = type_name(type(error)), self._redactor.text(text_of(error))
+        line = " ".join(text.split())[:_MAX_SAID]
+        if not line:
+            return kind
+        # An ImportError is written to be read: what is missing, and how to get it.
+        return line if isinstance(error, ImportError) else f"{kind}: {line}"
