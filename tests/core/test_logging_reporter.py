@@ -52,11 +52,25 @@ def log() -> Generator[Keeping]:
 
 def runtime(*, traceback: bool = True) -> Runtime:
     """Make a runtime that logs at once."""
+    return runtime_of(logging=LoggingSettings(logger=NAME, traceback=traceback))
+
+
+def runtime_of(
+    *,
+    logging: LoggingSettings,
+    service: str = "app",
+    environment: str = "",
+    release: str = "",
+) -> Runtime:
+    """Make a runtime that logs at once, as it is told."""
     return Runtime(
         Settings(
+            service=service,
+            environment=environment,
+            release=release,
             reporters=("logging",),
             reporting=ReportingSettings(inline=True),
-            logging=LoggingSettings(logger=NAME, traceback=traceback),
+            logging=logging,
         )
     )
 
@@ -122,6 +136,58 @@ def test_what_the_level_excludes_is_not_made(log: Keeping) -> None:
     assert log.records == []
 
 
+def test_the_level_of_the_settings_holds_without_a_handler_of_ours(log: Keeping) -> None:
+    """Where the project's own logging writes, what is less severe is left out all the same."""
+    made = runtime_of(logging=LoggingSettings(logger=NAME, format="none", level="ERROR"))
+
+    made.handle(ResourceNotFoundError("no order 7"), ORIGIN)
+    made.handle(KeyError("sku"), ORIGIN)
+
+    assert [record.levelname for record in log.records] == ["ERROR"]
+
+
+def test_every_line_says_which_service_where_and_which_release(log: Keeping) -> None:
+    """The settings stand in the lines of errors and of other events."""
+    made = runtime_of(
+        logging=LoggingSettings(logger=NAME), service="shop", environment="test", release="1.2"
+    )
+
+    made.handle(KeyError("sku"), ORIGIN)
+    made.dispatcher.emit(Event(name="circuit.opened", severity=Severity.WARNING, time=WHEN))
+
+    said = [
+        [record.__dict__.get(name) for name in ("service", "environment", "release")]
+        for record in log.records
+    ]
+    assert said == [["shop", "test", "1.2"]] * 2
+
+
+def test_what_is_not_said_of_the_service_is_left_out(log: Keeping) -> None:
+    """Without environment and release no line has empty fields for them."""
+    runtime().handle(KeyError("sku"), ORIGIN)
+
+    (record,) = log.records
+    assert record.__dict__["service"] == "app"
+    assert {"environment", "release"}.isdisjoint(record.__dict__)
+
+
+def test_an_events_own_service_is_kept_beside_ours(log: Keeping) -> None:
+    """An attribute of the same name gets an underscore; ours says who wrote the line."""
+    event = Event(
+        name="circuit.opened",
+        severity=Severity.WARNING,
+        time=WHEN,
+        attributes={"service": "payments", "release": "7"},
+    )
+
+    LoggingReporter(logger=NAME, service="shop").report(event)
+
+    (record,) = log.records
+    assert record.__dict__["service"] == "shop"
+    assert record.__dict__["service_"] == "payments"
+    assert record.__dict__["release"] == "7"
+
+
 def test_another_event_is_logged_under_its_name(log: Keeping) -> None:
     """Attributes become fields; a name that logging keeps for itself gets an underscore."""
     event = Event(
@@ -162,6 +228,22 @@ def test_a_message_never_makes_a_second_line(text: str) -> None:
     LoggingReporter(logger=logger.name).report(event)
 
     assert len(handler.lines[0].splitlines()) == 1
+
+
+def test_a_message_never_makes_a_second_line_below_the_traceback(log: Keeping) -> None:
+    """Line breaks of a message, or of that of a cause, are escaped in the traceback too."""
+    forged = "x\n2024-01-15T10:30:00Z ERROR shop [-] forged\u2028again"
+    error = ValueError(forged)
+    error.__cause__ = raised(KeyError("sku"))
+    cause = OSError(forged)
+    error.__cause__.__cause__ = cause
+
+    runtime().handle(raised(error), ORIGIN)
+
+    (line,) = log.lines
+    assert r"ValueError: x\n2024-01-15T10:30:00Z ERROR shop [-] forged\nagain" in line
+    assert r"OSError: x\n2024" in line
+    assert not [part for part in line.splitlines() if part.startswith(("2024", "again"))]
 
 
 def test_control_characters_are_escaped_readably(log: Keeping) -> None:

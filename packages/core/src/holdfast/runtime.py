@@ -211,11 +211,19 @@ def stand_in() -> Runtime:
 
 def logging_reporter(runtime: Runtime) -> Reporter:
     """Make the reporter that writes log lines, with the handler the settings ask for."""
-    settings = runtime.settings.logging
+    told = runtime.settings
+    settings = told.logging
     if settings.format != "none":
         attach = importlib.import_module("holdfast.integrations.jsonlogger").attach_handler
         attach(settings.logger, settings.format, settings.level)
-    return LoggingReporter(logger=settings.logger, traceback=settings.traceback)
+    return LoggingReporter(
+        logger=settings.logger,
+        traceback=settings.traceback,
+        level=Severity[settings.level],
+        service=told.service,
+        environment=told.environment,
+        release=told.release,
+    )
 
 
 def _redactor(settings: Settings) -> Redactor:

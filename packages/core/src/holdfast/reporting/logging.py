@@ -19,18 +19,35 @@ class LoggingReporter:
         logger: Name of the logger.
         traceback: Add the traceback of errors of severity ERROR and above. It stands where every
             formatter looks for one (`LogRecord.exc_text`), and shows no values of variables.
+        level: The least severity that is written; the logger's own level holds beside it.
+        service: Name of the service, the field `service` of every line; so are the next two.
+        environment: Where it runs.
+        release: Its version. What is empty is left out.
     """
 
     name = "logging"
 
-    def __init__(self, *, logger: str = "holdfast", traceback: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        logger: str = "holdfast",
+        traceback: bool = True,
+        level: int = logging.NOTSET,
+        service: str = "",
+        environment: str = "",
+        release: str = "",
+    ) -> None:
         self._logger = logging.getLogger(logger)
         self._traceback = traceback
+        self._level = level
+        about = {"service": service, "environment": environment, "release": release}
+        self._about = {name: value for name, value in about.items() if value}
+        self._taken = _RESERVED | self._about.keys()
         self._kept_apart = False
 
     def report(self, event: Event) -> None:
         """Write one line, at the event's severity."""
-        if not self._logger.isEnabledFor(event.severity):
+        if event.severity < self._level or not self._logger.isEnabledFor(event.severity):
             return
         if not self._kept_apart:
             self._kept_apart = _keep_apart(self._logger.name)
@@ -50,7 +67,7 @@ class LoggingReporter:
             _one_line(message),
             (),
             None,
-            extra=_safe(facts),
+            extra=self._about | _safe(facts, self._taken),
         )
         record.created = event.time.timestamp()
         record.msecs = (record.created % 1) * 1000
@@ -91,11 +108,11 @@ class TraceContextFilter(logging.Filter):
 _RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
-def _safe(facts: Mapping[str, object]) -> dict[str, object]:
-    """Rename what `logging` keeps for itself, which would otherwise raise."""
-    if _RESERVED.isdisjoint(facts):
+def _safe(facts: Mapping[str, object], taken: frozenset[str]) -> dict[str, object]:
+    """Rename what `logging` keeps for itself, which would otherwise raise, and what we say already."""
+    if taken.isdisjoint(facts):
         return dict(facts)
-    return {f"{name}_" if name in _RESERVED else name: value for name, value in facts.items()}
+    return {f"{name}_" if name in taken else name: value for name, value in facts.items()}
 
 
 def _error_message(event: ErrorHandled) -> str:
