@@ -684,3 +684,31 @@ def test_roots_are_found_as_one() -> None:
     assert [word for word in words if one_of(words).fullmatch(word[:3])] == list(words)
     assert one_of(words).search("a-b, pi") is None
     assert all(one_of(DATABASE_ROOTS).search(f"x{root}y") for root in DATABASE_ROOTS)
+
+
+def test_pairs_that_json_made_lists_are_pairs_still() -> None:
+    """Headers that went through JSON are lists of two; a list of names is none of these."""
+    shown = Redactor().mapping(
+        {
+            "headers": [["X-Api-Key", "hunter2"], ["Accept", "text/html"]],
+            "missing": ["password", "email"],
+        }
+    )
+
+    assert shown == {
+        "headers": [["X-Api-Key", "[redacted]"], ["Accept", "text/html"]],
+        "missing": ["password", "email"],
+    }
+
+
+def test_a_card_number_with_hard_blanks_is_one() -> None:
+    """As word processors and web pages write it."""
+    assert Redactor().text("card 4111\u00a01111\u00a01111\u00a01111") == "card [redacted]"
+
+
+def test_lazy_translations_are_text() -> None:
+    """A text that is translated when it is read is read, and not named as an object."""
+    lazy = type("Promise", (), {"__str__": lambda _: "Champ requis"})
+    lazy.__module__ = "django.utils.functional"
+
+    assert Redactor().value([lazy()]) == ["Champ requis"]

@@ -29,7 +29,11 @@ _PLAIN_KEY: Final = 12
 """Up to this length an identifier is too short for a token, so it need not be searched for one."""
 
 # By name: whoever has an instance has imported the module, nobody else need.
-_TEXTUAL: Final = frozenset({("decimal", "Decimal"), ("uuid", "UUID")})
+# Django's and Flask-Babel's lazy translations are text that is made when it is read.
+_TEXTUAL: Final = frozenset({
+    ("decimal", "Decimal"), ("uuid", "UUID"), ("django.utils.functional", "Promise"),
+    ("flask_babel.speaklater", "LazyString"),
+})  # fmt: skip
 # Below these keys the names of fields are keys and complaints about the fields are values.
 _COMPLAINTS: Final = frozenset({"errors", "field_errors", "fielderrors"})
 _QUOTATION: Final = r"(?<!\w)(?:'[^']*+(?:'|\Z)|\"[^\"]*+(?:\"|\Z))"
@@ -299,8 +303,8 @@ class Walk:
 
 
 def _pair(item: object) -> tuple[object, object]:
-    if type(item) is tuple:
-        items = cast("tuple[object, ...]", item)
+    if type(item) is tuple or type(item) is list:  # JSON has no tuples
+        items = cast("Sequence[object]", item)
         if len(items) == len(("key", "value")):
             return items[0], items[1]
     return None, None
