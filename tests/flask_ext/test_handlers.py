@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Conflict, HTTPException, NotFound
 
-from holdfast import Action, AppError, ErrorCode, ResourceNotFoundError, Verdict
+from holdfast import Action, AppError, ErrorCode, ResourceNotFoundError, Verdict, error_boundary
 from holdfast.handler import Next
 from holdfast.record import Origin
 from holdfast.testing import RecordingReporter
@@ -308,6 +308,66 @@ def test_a_server_error_without_an_error_is_recorded(
     assert answer.text == "maintenance"
     assert [record.classification.code for record in recorded.records] == ["UNEXPLAINED_RESPONSE"]
     assert recorded.records[0].classification.status == 503
+
+
+@pytest.mark.parametrize("body", ["try later", ""])
+def test_an_error_that_the_view_went_on_from_explains_its_answer(
+    app: Flask, recorded: RecordingReporter, body: str
+) -> None:
+    """A block hands its error over, the view says 503 because of it: that is one error."""
+
+    @app.get("/")
+    def view() -> ResponseReturnValue:
+        with error_boundary("stock", reraise=False):
+            breaking()
+        return body, 503
+
+    answer = app.test_client().get("/")
+
+    assert answer.status_code == 503
+    assert [record.origin.boundary for record in recorded.records] == ["block"]
+    if body:
+        assert answer.text == body
+    else:
+        assert about(answer)["code"] == "SERVICE_UNAVAILABLE"
+        assert about(answer)["trace_id"] == recorded.records[0].trace_id
+
+
+def test_a_mistake_of_the_caller_explains_no_server_error(
+    app: Flask, recorded: RecordingReporter
+) -> None:
+    """What a view went on from counts only where it is as grave as the answer."""
+
+    @app.get("/")
+    def view() -> ResponseReturnValue:
+        with error_boundary("filter", error_code=ErrorCode.VALIDATION_FAILED, reraise=False):
+            breaking()
+        return "maintenance", 503
+
+    app.test_client().get("/")
+
+    codes = [record.classification.code for record in recorded.records]
+    assert codes == ["VALIDATION_FAILED", "UNEXPLAINED_RESPONSE"]
+
+
+def test_an_error_of_one_request_explains_nothing_of_the_next(
+    app: Flask, recorded: RecordingReporter
+) -> None:
+    """Every request is looked at by itself, and one that goes well after all is well."""
+
+    @app.get("/<int:status>")
+    def view(status: int) -> ResponseReturnValue:
+        if status == 200:
+            with error_boundary("stock", reraise=False):
+                breaking()
+        return "answered", status
+
+    client = app.test_client()
+    statuses = [client.get(f"/{status}").status_code for status in (200, 503)]
+
+    assert statuses == [200, 503]
+    codes = [record.classification.code for record in recorded.records]
+    assert codes == ["INTERNAL_ERROR", "UNEXPLAINED_RESPONSE"]
 
 
 def test_an_empty_body_under_another_status_fits_the_status(

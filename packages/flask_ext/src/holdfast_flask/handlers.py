@@ -20,6 +20,7 @@ from holdfast.runtime import Runtime
 from holdfast.statuses import CLIENT_ERROR, SERVER_ERROR, error_of, unexplained
 from holdfast_flask.capture import (
     EXPECTED,
+    HANDLED,
     RAISED,
     STREAM,
     Capture,
@@ -150,7 +151,8 @@ class Handlers:
             meant.__cause__ = raised
             return self._capture.error(meant)
         if status >= SERVER_ERROR:
-            return self._capture.error(unexplained(status))
+            handled: Verdict | None = request.environ.get(HANDLED)
+            return handled or self._capture.error(unexplained(status))
         return self._capture.error(error_of(status)) if empty else None
 
     def _fitting(self, answer: Answer, status: int) -> Answer:
