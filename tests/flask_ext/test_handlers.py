@@ -386,6 +386,47 @@ def test_an_empty_body_under_another_status_fits_the_status(
     assert [record.classification.code for record in recorded.records] == ["INTERNAL_ERROR"]
 
 
+@pytest.mark.parametrize("status", [204, 302, 1000, 0, -1, "many", None])
+def test_an_error_with_a_status_that_is_none_of_an_error_is_answered(
+    app: Flask, recorded: RecordingReporter, status: object
+) -> None:
+    """What an instance was given by mistake makes neither a success nor a broken answer of it."""
+    torn: list[BaseException | None] = []
+    app.teardown_request(torn.append)
+    error = AppError("for operators")
+    vars(error)["status"] = status
+
+    @app.get("/")
+    def view() -> str:
+        raise error
+
+    answer = app.test_client().get("/")
+
+    assert answer.status_code == 500
+    assert about(answer)["code"] == "INTERNAL_ERROR"
+    assert torn == [error]
+    assert [record.classification.status for record in recorded.records] == [500]
+
+
+@pytest.mark.parametrize("code", [600, 1000])
+def test_an_http_exception_beyond_all_statuses_is_answered(
+    app: Flask, recorded: RecordingReporter, code: int
+) -> None:
+    """The same holds for exceptions of werkzeug's kind."""
+
+    @app.get("/")
+    def view() -> str:
+        error = HTTPException("for operators")
+        error.code = code
+        raise error
+
+    answer = app.test_client().get("/")
+
+    assert answer.status_code == 500
+    assert "for operators" not in answer.text
+    assert len(recorded.records) == 1
+
+
 def test_exits_go_on(app: Flask, recorded: RecordingReporter) -> None:
     """SystemExit leaves the application as it was raised, and is no error."""
 
