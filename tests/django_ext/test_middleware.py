@@ -25,7 +25,10 @@ from holdfast.context import WorkContext, current_context
 from holdfast.errors import AppError
 from holdfast.handler import Action, Verdict
 from holdfast.record import Origin
+from holdfast.runtime import Runtime
+from holdfast.settings import Settings
 from holdfast_django import current, signals
+from holdfast_django.handled import last_handled
 from holdfast_django.middleware import HoldfastMiddleware
 from tests.django_ext.conftest import RecordingProject
 from tests.django_ext.project.failures import FAILURES
@@ -98,6 +101,52 @@ def test_a_server_error_without_an_exception_is_recorded(
 
     assert (response.status_code, response.content) == (500, b"our own words")
     assert [r.classification.code for r in project.recorded.records] == ["UNEXPLAINED_RESPONSE"]
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+@pytest.mark.parametrize("default", ["the project's", "another"])
+async def test_an_error_that_the_view_kept_is_the_one_behind_its_answer(
+    mode: str, default: str, project: RecordingProject
+) -> None:
+    """One record of one failure; the body, where we give it, is of the status and leads to the record."""
+    if default == "another":
+        current.project_runtime().uninstall()
+        Runtime(Settings(reporters=())).install()
+
+    bodiless = await AsyncClient().get(f"/{mode}/degraded")
+    wordy = await AsyncClient().get(f"/{mode}/degraded-wordy")
+
+    first, second = project.recorded.records
+    assert [first.classification.code, second.classification.code] == ["INTERNAL_ERROR"] * 2
+    assert (
+        first.trace_id == bodiless.headers["X-Request-ID"] == bodiless.json()["except"]["trace_id"]
+    )
+    assert (bodiless.status_code, bodiless.json()["except"]["code"]) == (503, "SERVICE_UNAVAILABLE")
+    assert "details" not in bodiless.json()["except"]
+    assert (wordy.status_code, wordy.content) == (503, b"our own words")
+    assert second.trace_id == wordy.headers["X-Request-ID"]
+
+
+def test_a_callers_error_that_the_view_kept_explains_no_server_error(
+    client: Client, project: RecordingProject
+) -> None:
+    """There must have been something else."""
+    client.get("/sync/refused-twice")
+
+    codes = [record.classification.code for record in project.recorded.records]
+    assert codes == ["RESOURCE_NOT_FOUND", "UNEXPLAINED_RESPONSE"]
+
+
+def test_an_error_explains_the_answer_of_its_own_request_alone(
+    client: Client, project: RecordingProject
+) -> None:
+    """The next one is told of again."""
+    client.get("/sync/degraded")
+    client.get("/sync/bodiless")
+
+    codes = [record.classification.code for record in project.recorded.records]
+    assert codes == ["INTERNAL_ERROR", "UNEXPLAINED_RESPONSE"]
+    assert last_handled() is None
 
 
 def test_a_bodiless_refusal_gets_a_body_and_keeps_its_headers() -> None:

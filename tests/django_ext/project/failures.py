@@ -17,6 +17,7 @@ from django.http import (
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 
+from holdfast.boundaries import error_boundary
 from holdfast.codes import ErrorCode
 from holdfast.errors import AppError, ResourceNotFoundError, ValidationError
 from tests.django_ext.project.models import Order
@@ -112,6 +113,27 @@ def bodiless(request: HttpRequest) -> HttpResponse:
     return HttpResponse(status=503, headers={"Retry-After": "7"})
 
 
+def degraded(request: HttpRequest) -> HttpResponse:
+    """Handle what went wrong, and say no more than a status."""
+    with error_boundary("stock", reraise=False):
+        crash(request)
+    return HttpResponse(status=503)
+
+
+def degraded_wordy(request: HttpRequest) -> HttpResponse:
+    """Handle what went wrong, and fail in one's own words."""
+    with error_boundary("stock", reraise=False):
+        crash(request)
+    return HttpResponse("our own words", status=503)
+
+
+def refused_twice(request: HttpRequest) -> HttpResponse:
+    """Handle a caller's error, then fail for another reason."""
+    with error_boundary("stock", reraise=False):
+        not_found(request)
+    return HttpResponse(status=503)
+
+
 def wordy(request: HttpRequest) -> HttpResponse:
     """Fail in one's own words."""
     return HttpResponse("our own words", status=500)
@@ -159,7 +181,7 @@ FAILURES: dict[str, Failure] = {
     failure.__name__.replace("_", "-"): failure
     for failure in (
         ok, crash, not_found, unavailable, timeout, http_404, denied, suspicious, invalid,
-        invalid_model, malformed, body, only_get, bodiless, wordy, nothing, template, query,
+        invalid_model, malformed, body, only_get, bodiless, degraded, degraded_wordy, refused_twice, wordy, nothing, template, query,
         stream, async_stream,
     )
 }  # fmt: skip

@@ -16,13 +16,15 @@ from django.urls import get_resolver, get_urlconf
 from django.utils.cache import patch_vary_headers
 
 from holdfast.context import begin, current_context, end
+from holdfast.envelope import Answer
 from holdfast.errors import AppError
 from holdfast.handler import Verdict
 from holdfast.statuses import CLIENT_ERROR, SERVER_ERROR, error_of, unexplained
 from holdfast_django import views
 from holdfast_django.asynchrony import is_async
 from holdfast_django.capture import capture, explained
-from holdfast_django.current import BOUNDARY, project_settings
+from holdfast_django.current import BOUNDARY, project_runtime, project_settings
+from holdfast_django.handled import forget_errors, last_handled, note_errors
 from holdfast_django.responses import respond
 from holdfast_django.rules import ANSWERED_BY_DJANGO
 from holdfast_django.signals import resend
@@ -63,6 +65,7 @@ class HoldfastMiddleware:
             return self._answer_async(request)
         meta = request.META
         token = begin(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_X_REQUEST_ID"), BOUNDARY)
+        noting = note_errors()
         try:
             response = cast("HttpResponseBase", self.get_response(request))
             if response.status_code in _MISSED and request.resolver_match is None:
@@ -72,11 +75,13 @@ class HoldfastMiddleware:
             capture(request, error)
             raise
         finally:
+            forget_errors(noting)
             end(token)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
         meta = request.META
         token = begin(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_X_REQUEST_ID"), BOUNDARY)
+        noting = note_errors()
         try:
             response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
             if response.status_code in _MISSED and request.resolver_match is None:
@@ -87,6 +92,7 @@ class HoldfastMiddleware:
             capture(request, error)
             raise
         finally:
+            forget_errors(noting)
             end(token)
 
     def process_exception(
@@ -138,15 +144,28 @@ def _finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
 
 
 def _explain(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Record a failing response that came without an error, and give it a body when it has none."""
+    """Record a failing response that came without an error, and give it a body when it has none.
+
+    A server error that the view handled by itself is the one behind it: no second one is recorded.
+    """
     bodiless = isinstance(response, HttpResponse) and not response.content
     if response.status_code < SERVER_ERROR and not bodiless:
         return
     status = response.status_code
-    error = unexplained(status) if status >= SERVER_ERROR else error_of(status)
-    verdict = capture(request, error)
+    if status >= SERVER_ERROR:
+        verdict = last_handled() or capture(request, unexplained(status))
+    else:
+        verdict = capture(request, error_of(status))
     if bodiless and verdict.answer is not None and isinstance(response, HttpResponse):
-        _fill(response, respond(request, verdict.answer))
+        _fill(response, respond(request, _fitting(verdict.answer, status)))
+
+
+def _fitting(answer: Answer, status: int) -> Answer:
+    """Return an answer about the status which leaves; where the error had another, it says no more."""
+    if answer.status == status:
+        return answer
+    meant = project_runtime().handler.classifier.classify(error_of(status))
+    return Answer(classification=meant, record=answer.record)
 
 
 def _fill(response: HttpResponse, ours: HttpResponse) -> None:
