@@ -9,8 +9,20 @@ import pytest
 
 from holdfast import environment, health_check
 from holdfast.environment import Environment, activated, add_resolver, current, found
+from holdfast.record import Origin
 from holdfast.runtime import Runtime, current_runtime
-from holdfast.testing import RecordingRuntime
+from holdfast.settings import Settings
+from holdfast.testing import RecordingReporter, RecordingRuntime
+
+
+class Keeper(RecordingReporter):
+    """Keeps what it is told, and whether it was closed."""
+
+    closed = False
+
+    def close(self) -> None:
+        """Finish."""
+        self.closed = True
 
 
 @pytest.fixture(autouse=True)
@@ -139,6 +151,48 @@ def test_a_stand_in_gives_way_and_its_checks_are_kept() -> None:
         }
     finally:
         runtime.uninstall()
+
+
+def test_the_first_application_takes_over_what_was_registered_early() -> None:
+    """Checks registered outside any application move to the first that is made, and not beyond."""
+    health_check.register_check("early", lambda: True)
+    stood_in = current_runtime()
+    first, second = RecordingRuntime(), RecordingRuntime()
+    first.health.register_check("own", lambda: True)
+
+    environment.take_over(first)
+    environment.take_over(second)
+
+    assert [check.name for check in first.health.checks] == ["early", "own"]
+    assert second.health.checks == ()
+    assert environment.default() is None
+    assert found() is None
+    assert current_runtime() is not stood_in
+
+
+def test_what_waits_of_early_errors_is_delivered_when_an_application_takes_over() -> None:
+    """The stand-in delivers what it was told of, and is closed."""
+    told = Keeper()
+    stood_in = Runtime(Settings(reporters=()), reporters=[told])
+    environment._stand_in.append(stood_in)
+    current_runtime().handle(KeyError("sku"), Origin(boundary="job"))
+
+    environment.take_over(RecordingRuntime())
+
+    assert [record.type for record in told.records] == ["KeyError"]
+    assert told.closed
+
+
+def test_a_runtime_that_is_installed_leaves_nothing_to_take_over() -> None:
+    """Early checks are the installed runtime's; an application made later gets none."""
+    health_check.register_check("early", lambda: True)
+    installed, application = RecordingRuntime(), RecordingRuntime()
+
+    environment.set_default(installed)
+    environment.take_over(application)
+
+    assert [check.name for check in installed.health.checks] == ["early"]
+    assert application.health.checks == ()
 
 
 def test_taking_the_default_away_leaves_none() -> None:

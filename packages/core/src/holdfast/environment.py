@@ -6,7 +6,7 @@ application's (an adapter's resolver knows it), the process's default.
 
 import importlib
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Protocol, cast
 
@@ -22,11 +22,19 @@ class Environment(Protocol):
         ...
 
 
+class StandIn(Environment, Protocol):
+    """A runtime that was made because somebody needed one before there was any."""
+
+    def give_way(self, successor: Environment) -> None:
+        """Hand over what was registered, and end."""
+        ...
+
+
 _active: ContextVar[Environment | None] = ContextVar("holdfast_runtime", default=None)
 _resolvers: list[Callable[[], Environment | None]] = []
 _default: list[Environment] = []
-_stand_in: list[Environment] = []
-"""Made because somebody asked before a runtime was installed; gives way to the one that is."""
+_stand_in: list[StandIn] = []
+"""Made because somebody asked before there was a runtime; gives way to the first that is made."""
 
 
 def current() -> Environment:
@@ -67,15 +75,30 @@ def default() -> Environment | None:
     return _default[-1] if _default else None
 
 
-def set_default(environment: Environment | None) -> Environment | None:
-    """Make a runtime the process's default, None takes it away; return the stand-in that gives way."""
-    _default[:] = [] if environment is None else [environment]
-    return _stand_in.pop() if _stand_in else None
+def set_default(environment: Environment | None) -> None:
+    """Make a runtime the process's default, to which a stand-in gives way; None takes it away."""
+    if environment is None:
+        _default.clear()
+        _stand_in.clear()
+    else:
+        _default[:] = [environment]
+        take_over(environment)
+
+
+def take_over(environment: Environment) -> None:
+    """Give a runtime the health checks that were registered before there was any.
+
+    For adapters that make one runtime for each application and install none: called for every
+    runtime they make, it gives the checks to the first. Harmless when nothing waits.
+    """
+    with suppress(IndexError):
+        while True:
+            _stand_in.pop(0).give_way(environment)
 
 
 def _standing_in() -> Environment:
     if not _stand_in:
         # Loaded by name: the composition root stands above this layer.
         runtime = importlib.import_module("holdfast.runtime")
-        _stand_in.append(cast("Environment", runtime.stand_in()))
+        _stand_in.append(cast("StandIn", runtime.stand_in()))
     return _stand_in[0]

@@ -124,10 +124,7 @@ class Runtime:
             raise RuntimeError(
                 "another holdfast runtime is installed in this process; call its uninstall() first"
             )
-        stood_in = environment.set_default(self)
-        if isinstance(stood_in, Runtime):
-            self.health.take_over(stood_in.health)
-            stood_in.close()
+        environment.set_default(self)
         atexit.register(self.close)
         return self
 
@@ -136,6 +133,13 @@ class Runtime:
         if environment.default() is self:
             environment.set_default(None)
         atexit.unregister(self.close)
+
+    def give_way(self, successor: environment.Environment) -> None:
+        """Hand the health checks over to another runtime and close, as a stand-in does."""
+        if isinstance(successor, Runtime):
+            successor.health.take_over(self.health)
+        atexit.unregister(self.close)
+        self.close()
 
     def flush(self) -> bool:
         """Wait until every event so far is delivered, at most `REPORTING.FLUSH_TIMEOUT` seconds."""
