@@ -386,6 +386,28 @@ def test_an_empty_body_under_another_status_fits_the_status(
     assert [record.classification.code for record in recorded.records] == ["INTERNAL_ERROR"]
 
 
+SOLD_OUT = AppError(ErrorCode.STATE_CONFLICT, "Sold out")
+OUT_OF_ORDER = BrokenError("out of order")
+
+
+@pytest.mark.parametrize("shared", [SOLD_OUT, OUT_OF_ORDER])
+def test_an_exception_raised_again_is_an_error_of_each_request(
+    app: Flask, recorded: RecordingReporter, shared: Exception
+) -> None:
+    """One object that a module raises in every request is recorded in each, under its id."""
+
+    @app.get("/")
+    def view() -> str:
+        raise shared
+
+    answers = [app.test_client().get("/") for _ in range(2)]
+
+    ids = [answer.headers["X-Request-ID"] for answer in answers]
+    assert ids[0] != ids[1]
+    assert [about(answer)["trace_id"] for answer in answers] == ids
+    assert [record.trace_id for record in recorded.records] == ids
+
+
 @pytest.mark.parametrize("status", [204, 302, 1000, 0, -1, "many", None])
 def test_an_error_with_a_status_that_is_none_of_an_error_is_answered(
     app: Flask, recorded: RecordingReporter, status: object

@@ -1,10 +1,12 @@
 """No secret leaves: not in an answer, not in a record, not in a log line."""
 
+import importlib
 import json
 import logging
+import sqlite3
 import string
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from flask import Flask, abort, request
@@ -29,6 +31,14 @@ shapes = st.sampled_from(
         "GET /orders?access_token={0}&page=2",
         "token sk_live_{0} was refused",
         "https%3A%2F%2Fuser%3A{0}%40api.example",
+    )
+)
+statements = st.sampled_from(
+    (
+        "UNIQUE constraint failed: users.token [SQL: INSERT INTO users (token) VALUES ('{0}')]",
+        "could not run UPDATE users SET password = '{0}' WHERE id = 7",
+        "near \"WERE\": syntax error in SELECT id FROM users WERE api_key='{0}'",
+        'unrecognized token: "\'{0}"',
     )
 )
 keys = st.sampled_from(("password", "userPassword", "X-Api-Key", "client_secret", "authorization"))
@@ -71,10 +81,10 @@ def buried(canary: str, shape: str, key: str, steps: list[str]) -> dict[str, obj
     return {"found": value}
 
 
-def connected() -> tuple[Flask, RecordingReporter]:
+def connected(*reporters: str) -> tuple[Flask, RecordingReporter]:
     """Make an application that logs as in production, and at once."""
     app, reporter = Flask("leaks"), RecordingReporter()
-    app.config["HOLDFAST_REPORTERS"] = ["logging"]
+    app.config["HOLDFAST_REPORTERS"] = ["logging", *reporters]
     app.config["HOLDFAST_REPORTING"] = {"INLINE": True}
     Holdfast(app, reporters=[reporter])
     return app, reporter
@@ -158,6 +168,70 @@ def test_no_secret_of_an_abort_leaves(canary: str, shape: str, accept: str) -> N
 
     assert status == 403
     assert canary not in left
+
+
+@given(
+    canary=canaries,
+    raised=st.sampled_from((sqlite3.IntegrityError, sqlite3.OperationalError)),
+    statement=statements,
+    accept=accepts,
+)
+def test_no_secret_of_a_statement_leaves(
+    canary: str, raised: type[sqlite3.Error], statement: str, accept: str
+) -> None:
+    """What a database quotes of a statement is clean, and a caller hears nothing of it."""
+    app, reporter = connected()
+
+    @app.post("/")
+    def view() -> str:
+        raise raised(statement.format(canary))
+
+    status, left = leave(app, reporter, canary, {"Accept": accept})
+
+    assert status in (400, 409, 500)
+    assert canary not in left
+
+
+def test_no_secret_of_a_real_statement_leaves() -> None:
+    """SQLite quotes the piece that it stumbles over, and the program's own text is in the traceback."""
+    canary = "cnry4f9a1c7e2b8d"
+    app, reporter = connected()
+
+    @app.post("/")
+    def view() -> str:
+        with closing(sqlite3.connect(":memory:")) as database:
+            database.execute(f"INSERT INTO users (token) VALUES ('{canary}")  # noqa: S608  # broken, and what is wrong with it is quoted
+        return "added"
+
+    status, left = leave(app, reporter, canary, {})
+
+    assert status == 500
+    assert "unrecognized token" in left
+    assert canary not in left
+
+
+@pytest.mark.extra("prometheus_client")  # a marker, no query
+@given(canary=canaries, shape=shapes)
+def test_no_secret_is_counted(canary: str, shape: str) -> None:
+    """Neither texts of errors, nor addresses, nor methods that callers made up, become labels."""
+    app, _ = connected("prometheus")
+
+    @app.route("/orders/<token>", methods=["POST", canary.upper()])
+    def view(token: str) -> str:
+        raise RuntimeError(shape.format(token))
+
+    client = app.test_client()
+    statuses = [
+        client.post(f"/orders/{canary}?token={canary}").status_code,
+        client.open(f"/orders/{canary}", method=canary).status_code,
+        client.get(f"/{canary}").status_code,
+    ]
+
+    # By name, because the library may be missing.
+    counted = importlib.import_module("holdfast.integrations.prometheus").exposition().decode()
+    assert statuses == [500, 500, 404]
+    assert 'operation="POST /orders/<token>"' in counted
+    assert canary.lower() not in counted.lower()
 
 
 @given(text=st.text(min_size=1), accept=accepts)
