@@ -4,6 +4,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from holdfast import environment, health_check
 from holdfast.testing import RecordingReporter
 from holdfast_flask import runtime_of
 from tests.flask_ext.conftest import MakeApp
@@ -33,6 +34,44 @@ def test_a_failing_check_is_not_ready(
     assert [answer.status_code for answer in answers] == [503, 503, 503]
     assert all(answer.json and answer.json["status"] == "fail" for answer in answers)
     assert recorded.records == []
+
+
+@pytest.fixture
+def _nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the process be as it begins: nothing was registered before there is an application."""
+    monkeypatch.setattr(environment, "_stand_in", [])
+    monkeypatch.setattr(environment, "_default", [])
+
+
+@pytest.mark.usefixtures("_nothing_waits")
+def test_checks_of_modules_wait_for_the_application(make_app: MakeApp) -> None:
+    """What is registered where there is no application yet belongs to the first that is connected."""
+    health_check.register_check("db", lambda: False)
+
+    first, second = make_app(), make_app()
+
+    assert first.test_client().get("/health").status_code == 503
+    assert second.test_client().get("/health").status_code == 200
+
+
+@pytest.mark.usefixtures("_nothing_waits")
+def test_checks_of_modules_may_follow_the_application(make_app: MakeApp) -> None:
+    """What a module registers below `Holdfast(app)`, outside of any context, counts as well."""
+    app = make_app()
+    health_check.register_check("db", lambda: False)
+
+    assert app.test_client().get("/health/ready").status_code == 503
+
+
+@pytest.mark.usefixtures("_nothing_waits")
+def test_a_check_of_the_application_itself_is_kept(make_app: MakeApp) -> None:
+    """Of two checks of one name, the one that was registered with the application is asked."""
+    health_check.register_check("db", lambda: False)
+    app = make_app()
+    with app.app_context():
+        health_check.register_check("db", lambda: True)
+
+    assert app.test_client().get("/health").status_code == 200
 
 
 def test_a_warning_is_served(client: FlaskClient, app: Flask) -> None:

@@ -1,9 +1,11 @@
 """Health endpoints: is the process alive, is it ready, how is everything."""
 
 import json
+from functools import cache
 
 from flask import Blueprint, Response, request
 
+from holdfast import environment
 from holdfast.health import HealthStatus
 from holdfast.runtime import Runtime
 from holdfast_flask.capture import EXPECTED
@@ -26,7 +28,13 @@ def health_blueprint(runtime: Runtime, prefix: str = "/health") -> Blueprint:
     def live() -> Response:
         return _answer({"status": HealthStatus.PASS.value}, failed=False)
 
+    @cache
+    def complete() -> None:
+        # What modules registered outside of any application after this one was connected.
+        environment.take_over(runtime)
+
     def report() -> Response:
+        complete()
         found = runtime.health.get_health_status()
         body = runtime.redactor.mapping(found.as_json())
         return _answer(body, failed=found.status is HealthStatus.FAIL)

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from flask import Flask, current_app, got_request_exception, has_app_context
 
+from holdfast import environment
 from holdfast.classify import Rule
 from holdfast.clock import Clock
-from holdfast.environment import Environment, add_resolver
 from holdfast.reporting.dispatcher import Reporter
 from holdfast.runtime import Runtime
 from holdfast_flask.blueprint import health_blueprint
@@ -130,7 +130,8 @@ def _connect(app: Flask, runtime: Runtime, settings: FlaskSettings) -> None:
     app.wsgi_app = Boundary(app, runtime, responder)  # type: ignore[method-assign]  # as Flask documents
     app.cli.add_command(commands)
     app.extensions[NAME] = runtime
-    add_resolver(_runtime_of_current_app)
+    environment.add_resolver(_runtime_of_current_app)
+    environment.take_over(runtime)
     if not settings.framework_log:
         _drop_handled_lines(app, runtime)
     # At the end of the process, or when a factory's application is thrown away.
@@ -151,5 +152,5 @@ def _drop_handled_lines(app: Flask, runtime: Runtime) -> None:
     weakref.finalize(app, logger.removeFilter, line).atexit = False
 
 
-def _runtime_of_current_app() -> Environment | None:
+def _runtime_of_current_app() -> environment.Environment | None:
     return current_app.extensions.get(NAME) if has_app_context() else None
