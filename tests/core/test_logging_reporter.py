@@ -17,7 +17,7 @@ from holdfast.events import Event
 from holdfast.record import Origin
 from holdfast.reporting.logging import LoggingReporter, TraceContextFilter
 from holdfast.runtime import Runtime
-from holdfast.settings import LoggingSettings, ReportingSettings, Settings
+from holdfast.settings import LoggingSettings, RedactSettings, ReportingSettings, Settings
 
 NAME = "holdfast.under_test"
 ORIGIN = Origin(boundary="flask.request", operation="GET /orders/<id>", path="/orders/7")
@@ -180,7 +180,7 @@ def test_an_events_own_service_is_kept_beside_ours(log: Keeping) -> None:
         attributes={"service": "payments", "release": "7"},
     )
 
-    LoggingReporter(logger=NAME, service="shop").report(event)
+    LoggingReporter(logger=NAME, labels={"service": "shop"}).report(event)
 
     (record,) = log.records
     assert record.__dict__["service"] == "shop"
@@ -281,3 +281,23 @@ def test_the_applications_own_records_get_the_trace_id() -> None:
         assert TraceContextFilter().filter(ours)
 
     assert (record.__dict__["trace_id"], ours.__dict__["trace_id"]) == ("job-42", "kept")
+
+
+def test_source_lines_are_redacted_by_the_settings_of_the_runtime(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What a project calls secret is taken out of the source lines of tracebacks as well."""
+    settings = Settings(
+        redact=RedactSettings(patterns=(r"CANARY-\d+",)),
+        reporting=ReportingSettings(inline=True),
+    )
+    runtime = Runtime(settings)
+
+    try:
+        raise KeyError("CANARY-123")
+    except KeyError as error:
+        runtime.handle(error, Origin(boundary="test"))
+
+    written = caplog.records[-1].exc_text or ""
+    assert "raise KeyError" in written
+    assert "CANARY-123" not in written

@@ -87,6 +87,7 @@ def test_an_error_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> Non
     assert str(facts.pop("traceback")).startswith("Traceback (most recent call last):\n")
     assert {name: facts[name] for name in facts if name != "timestamp"} == {
         "level": "ERROR",
+        "service": "app",
         "logger": NAME,
         "message": "INTERNAL_ERROR at GET /orders/<id>: 'sku'",
         "event": "error.handled",

@@ -224,9 +224,12 @@ def logging_reporter(runtime: Runtime) -> Reporter:
         logger=settings.logger,
         traceback=settings.traceback,
         level=Severity[settings.level],
-        service=told.service,
-        environment=told.environment,
-        release=told.release,
+        labels={
+            "service": told.service,
+            "environment": told.environment,
+            "release": told.release,
+        },
+        redactor=runtime.redactor,
     )
 
 

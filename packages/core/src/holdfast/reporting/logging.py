@@ -6,10 +6,12 @@ The formatter is the project's, or `holdfast.integrations.jsonlogger` when a set
 import logging
 import sys
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from holdfast.context import current_trace_id
 from holdfast.events import Event
 from holdfast.record import ErrorHandled
+from holdfast.redact import Redactor
 
 
 class LoggingReporter:
@@ -20,9 +22,8 @@ class LoggingReporter:
         traceback: Add the traceback of errors of severity ERROR and above. It stands where every
             formatter looks for one (`LogRecord.exc_text`), and shows no values of variables.
         level: The least severity that is written; the logger's own level holds beside it.
-        service: Name of the service, the field `service` of every line; so are the next two.
-        environment: Where it runs.
-        release: Its version. What is empty is left out.
+        labels: Fields of every line, such as `service`; those that are empty are left out.
+        redactor: Takes secrets out of the source lines in tracebacks; by default the built-in rules.
     """
 
     name = "logging"
@@ -33,16 +34,15 @@ class LoggingReporter:
         logger: str = "holdfast",
         traceback: bool = True,
         level: int = logging.NOTSET,
-        service: str = "",
-        environment: str = "",
-        release: str = "",
+        labels: Mapping[str, str] = MappingProxyType({}),
+        redactor: Redactor | None = None,
     ) -> None:
+        self._clean = None if redactor is None else redactor.text
         self._logger = logging.getLogger(logger)
         self._traceback = traceback
         self._level = level
-        about = {"service": service, "environment": environment, "release": release}
-        self._about = {name: value for name, value in about.items() if value}
-        self._taken = _RESERVED | self._about.keys()
+        self._labels = {name: value for name, value in labels.items() if value}
+        self._taken = _RESERVED | self._labels.keys()
         self._kept_apart = False
 
     def report(self, event: Event) -> None:
@@ -67,12 +67,12 @@ class LoggingReporter:
             _one_line(message),
             (),
             None,
-            extra=self._about | _safe(facts, self._taken),
+            extra=self._labels | _safe(facts, self._taken),
         )
         record.created = event.time.timestamp()
         record.msecs = (record.created % 1) * 1000
         if self._traceback and isinstance(event, ErrorHandled) and event.severity >= logging.ERROR:
-            record.exc_text = event.record.traceback().rstrip("\n")
+            record.exc_text = event.record.traceback(self._clean).rstrip("\n")
         self._logger.handle(record)
 
 
