@@ -136,7 +136,7 @@ def page(tables: Sequence[Table], about: dict[str, object]) -> str:
     versions = cast("dict[str, str]", about["versions"])
     said = ", ".join(f"{name} {number}" for name, number in versions.items())
     head = (
-        "---\norphan: true\n---\n\n# Benchmarks\n\n"
+        "# Benchmarks\n\n"
         "Written by `nox -s bench -- --write`; not to be edited.\n\n"
         f"{about['date']}, {about['python']}, {about['machine']}, {about['cpus']} CPUs, "
         f"{about['samples']} samples of each call. {said}.\n"
