@@ -50,8 +50,8 @@ def test_checks_of_modules_wait_for_the_application(make_app: MakeApp) -> None:
 
     first, second = make_app(), make_app()
 
-    assert first.test_client().get("/health").status_code == 503
     assert second.test_client().get("/health").status_code == 200
+    assert first.test_client().get("/health").status_code == 503
 
 
 @pytest.mark.usefixtures("_nothing_waits")
