@@ -1,6 +1,7 @@
 """The outermost middleware: ids in and out, the nets behind Django's own handling, streams."""
 
 import asyncio
+import json
 import re
 import sys
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import cast
 from unittest.mock import Mock, patch
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import got_request_exception
 from django.http import (
@@ -22,7 +24,7 @@ from hypothesis import strategies as st
 
 from holdfast.classify import UNKNOWN, Classification, Classifier
 from holdfast.context import WorkContext, current_context
-from holdfast.errors import AppError
+from holdfast.errors import AppError, InternalServerError
 from holdfast.handler import Action, Verdict
 from holdfast.record import Origin
 from holdfast.runtime import Runtime
@@ -127,6 +129,21 @@ async def test_an_error_that_the_view_kept_is_the_one_behind_its_answer(
     assert second.trace_id == wordy.headers["X-Request-ID"]
 
 
+@pytest.mark.parametrize("mode", ["sync", "async"])
+@pytest.mark.parametrize("error", [InternalServerError("shared"), RuntimeError("shared")], ids=type)
+def test_an_exception_that_is_raised_again_is_another_error_in_each_request(
+    mode: str, error: Exception, client: Client, project: RecordingProject
+) -> None:
+    """One object, made when a module is loaded: each request has its own record and its own id."""
+    with patch.dict(FAILURES, crash=Mock(side_effect=error)):
+        answers = [client.get(f"/{mode}/crash") for _ in range(2)]
+
+    told = [answer.json()["except"]["trace_id"] for answer in answers]
+    assert told == [answer.headers["X-Request-ID"] for answer in answers]
+    assert told == [record.trace_id for record in project.recorded.records]
+    assert len({*told}) == 2
+
+
 def test_a_callers_error_that_the_view_kept_explains_no_server_error(
     client: Client, project: RecordingProject
 ) -> None:
@@ -217,6 +234,37 @@ def test_what_passes_through_comes_out_unchanged(
 
     assert raised.value is error
     assert len(project.recorded.records) == isinstance(error, RuntimeError)
+
+
+@pytest.mark.parametrize(
+    ("when", "code"),
+    [
+        ("before", "INTERNAL_ERROR"),
+        ("after", "INTERNAL_ERROR"),
+        ("before-apperror", "RESOURCE_NOT_FOUND"),
+        ("after-apperror", "RESOURCE_NOT_FOUND"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["synchronous", "asynchronous", "failing"])
+@pytest.mark.parametrize("protocol", ["wsgi", "asgi"])
+def test_what_a_middleware_of_any_kind_raises_is_answered_and_recorded_once(
+    protocol: str, kind: str, when: str, code: str, client: Client, project: RecordingProject
+) -> None:
+    """Also where Django adapts it to the other kind."""
+    async_client = AsyncClient(raise_request_exception=False)
+    stack = [
+        "holdfast_django.middleware.HoldfastMiddleware",
+        f"tests.django_ext.project.middleware.{kind}",
+    ]
+    with override_settings(MIDDLEWARE=stack):
+        ask = client.get if protocol == "wsgi" else async_to_sync(async_client.get)
+        response: HttpResponseBase = ask(f"/middleware/{when}")
+
+    assert isinstance(response, HttpResponse)
+    body = json.loads(response.content)["except"]
+    (record,) = project.recorded.records
+    assert (body["code"], record.classification.code) == (code, code)
+    assert body["trace_id"] == record.trace_id == response.headers["X-Request-ID"]
 
 
 async def test_a_cancelled_request_is_no_error(project: RecordingProject) -> None:

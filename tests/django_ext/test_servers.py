@@ -149,6 +149,13 @@ def assert_envelope(reply: Reply, row: Row, trace_id: str) -> None:
     assert (row.code, row.type, trace_id) == (about["code"], about["type"], about["trace_id"])
 
 
+def test_the_failing_middleware_is_of_the_kind_of_the_server(server: Server) -> None:
+    """The rows for middlewares above are of one that is synchronous here and a coroutine there."""
+    kind = server.ask("GET", "/middleware/ok").headers["x-kind"]
+
+    assert kind == {"wsgi": "sync", "asgi": "async"}[server.protocol]
+
+
 @pytest.mark.parametrize("path", ["/sync/stream", "/async/stream", "/async/async-stream"])
 def test_an_error_in_a_stream_is_recorded_and_breaks_off_the_body(
     server: Server, path: str

@@ -1,10 +1,10 @@
-"""A middleware that fails where the address says so."""
+"""Middlewares of each kind that fail where the address says so."""
 
 from collections.abc import Awaitable, Callable
 from typing import cast
 
 from django.http import HttpRequest, HttpResponse
-from django.utils.decorators import sync_and_async_middleware
+from django.utils.decorators import async_only_middleware, sync_and_async_middleware
 
 from holdfast.errors import ResourceNotFoundError
 from holdfast_django.asynchrony import is_async
@@ -20,21 +20,39 @@ def fail(request: HttpRequest, when: str) -> None:
         raise ResourceNotFoundError("No such tenant")
 
 
-@sync_and_async_middleware
-def failing(get_response: Callable[[HttpRequest], Answer]) -> Callable[[HttpRequest], Answer]:
-    """Fail before or after the view."""
+def synchronous(get_response: Callable[[HttpRequest], Answer]) -> Callable[[HttpRequest], Answer]:
+    """Fail before or after the view, as a middleware of the one kind; Django adapts it to the other."""
 
-    async def asynchronous(request: HttpRequest) -> HttpResponse:
-        fail(request, "before")
-        response = await cast("Awaitable[HttpResponse]", get_response(request))
-        fail(request, "after")
-        return response
-
-    def synchronous(request: HttpRequest) -> HttpResponse:
+    def middleware(request: HttpRequest) -> HttpResponse:
         fail(request, "before")
         response = get_response(request)
         fail(request, "after")
         assert isinstance(response, HttpResponse)
-        return response
+        return marked(response, "sync")
 
-    return asynchronous if is_async(get_response) else synchronous
+    return middleware
+
+
+@async_only_middleware
+def asynchronous(get_response: Callable[[HttpRequest], Answer]) -> Callable[[HttpRequest], Answer]:
+    """Do the same as a middleware of the other kind."""
+
+    async def middleware(request: HttpRequest) -> HttpResponse:
+        fail(request, "before")
+        response = await cast("Awaitable[HttpResponse]", get_response(request))
+        fail(request, "after")
+        return marked(response, "async")
+
+    return middleware
+
+
+def marked(response: HttpResponse, kind: str) -> HttpResponse:
+    """Say which kind of middleware a response came through."""
+    response.headers["X-Kind"] = kind
+    return response
+
+
+@sync_and_async_middleware
+def failing(get_response: Callable[[HttpRequest], Answer]) -> Callable[[HttpRequest], Answer]:
+    """Do the same, as either kind: that of the stack below, and so of the server."""
+    return asynchronous(get_response) if is_async(get_response) else synchronous(get_response)
