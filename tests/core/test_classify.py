@@ -6,6 +6,7 @@ import concurrent.futures
 import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NoReturn
 
 import pytest
@@ -595,3 +596,19 @@ def test_what_another_service_answered_is_learned() -> None:
     error = DependencyError("stock failed", upstream_status=503, upstream_code="BUSY")
 
     assert error.learned == {"upstream_status": 503, "upstream_code": "BUSY"}
+
+
+def test_a_rule_cannot_have_a_status_that_is_no_errors() -> None:
+    """What would answer an error with a success is refused where it is made."""
+    with pytest.raises(ValueError, match="between 400 and 599"):
+        Rule(match=KeyError, code=ErrorCode.STATE_CONFLICT, status=204)
+
+
+def test_a_function_with_a_status_that_is_no_errors_is_passed_over() -> None:
+    """A classification that no answer can have is noted, and the next one decides."""
+    failures: list[Exception] = []
+    odd = replace(classification_of(ErrorCode.STATE_CONFLICT), status=204)
+    classifier = Classifier(functions=[lambda _, __: odd], on_failure=failures.append)
+
+    assert classifier.classify(KeyError("x")).status == 500
+    assert len(failures) == 1

@@ -82,6 +82,8 @@ class Rule:
     def __post_init__(self) -> None:
         if (self.code is None) == (self.translate is None):
             raise ValueError(f"Rule for {self.match!r} needs either a code or a translate function")
+        if self.status is not None and not is_failure(self.status):
+            raise ValueError(f"Rule for {self.match!r}: status must be between 400 and 599")
         overrides = (self.status, self.transient, self.severity, self.effect)
         if self.translate is not None and not (self.trusted and overrides == (None,) * 4):
             raise ValueError(
@@ -208,6 +210,8 @@ class Classifier:
 
 
 def _checked(answer: object) -> Classification | None:
+    if isinstance(answer, Classification) and not is_failure(answer.status):
+        raise ValueError(f"status must be between 400 and 599, not {answer.status!r}")
     if answer is None or isinstance(answer, Classification):
         return answer
     raise TypeError(f"a classifier must return a Classification or None, not {answer!r:.100}")

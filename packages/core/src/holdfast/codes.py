@@ -94,7 +94,7 @@ _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 
 def is_failure(status: object) -> bool:
     """Tell whether something is an HTTP status of an error: a whole number from 400 to 599."""
-    return type(status) is int and 400 <= status <= 599  # noqa: PLR2004  # RFC 9110, 15.5 and 15.6
+    return isinstance(status, int) and 400 <= status <= 599  # noqa: PLR2004  # RFC 9110, 15.5, 15.6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
