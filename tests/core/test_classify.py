@@ -25,7 +25,7 @@ from holdfast.classify import (
     leaves,
 )
 from holdfast.codes import Effect, ErrorCode, ErrorKind, Fault, Severity
-from holdfast.context import WorkContext, current_context, work
+from holdfast.context import WorkContext, current_context, work_context
 from holdfast.errors import (
     AppError,
     CircuitOpenError,
@@ -389,7 +389,7 @@ def test_a_function_sees_the_current_piece_of_work() -> None:
     def looks(_: BaseException, context: WorkContext | None) -> None:
         seen.append(context)
 
-    with work("req-1"):
+    with work_context("req-1"):
         Classifier(functions=[looks]).classify(Refusal())
 
         assert seen == [current_context()]

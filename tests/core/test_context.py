@@ -20,7 +20,7 @@ from holdfast.context import (
     end,
     parse_traceparent,
     resume,
-    work,
+    work_context,
 )
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -189,8 +189,8 @@ def test_outside_of_any_work_there_is_nothing() -> None:
 
 def test_pieces_of_work_nest() -> None:
     """An inner piece of work has its own id and fields, and the outer one's come back."""
-    with work("outer", boundary="job") as outer, bind(order=1):
-        with work("inner") as inner:
+    with work_context("outer", boundary="job") as outer, bind(order=1):
+        with work_context("inner") as inner:
             assert current_context() is inner
             assert dict(inner.fields) == {}
             assert current_trace_id() == "inner"
@@ -205,13 +205,13 @@ def test_pieces_of_work_nest() -> None:
 
 def test_an_id_given_to_work_is_checked_too() -> None:
     """A given id that is not plain is replaced by a fresh one."""
-    with work("no good\n") as current:
+    with work_context("no good\n") as current:
         assert is_fresh(current.trace_id)
 
 
 def test_work_ends_when_its_block_fails() -> None:
     """An error that leaves the block leaves nothing behind."""
-    with pytest.raises(KeyError), work("job"), bind(a=1):
+    with pytest.raises(KeyError), work_context("job"), bind(a=1):
         raise KeyError
 
     assert current_context() is None
@@ -219,7 +219,7 @@ def test_work_ends_when_its_block_fails() -> None:
 
 def test_fields_add_up_and_are_taken_away() -> None:
     """Inner fields join and cover outer ones until their block ends."""
-    with work("w"), bind(a=1, b=1):
+    with work_context("w"), bind(a=1, b=1):
         with bind(b=2, c=3):
             inner = current_context()
         outer = current_context()
@@ -232,7 +232,7 @@ def test_fields_add_up_and_are_taken_away() -> None:
 
 def test_fields_for_the_request_last_until_it_ends() -> None:
     """What is bound for the request is there until the piece of work ends, and not after."""
-    with work("w"):
+    with work_context("w"):
         bind_request(user=7)
         bind_request(team=3)
         found = current_context()
@@ -254,7 +254,7 @@ def test_fields_are_bounded() -> None:
     """Beyond the limit further fields are dropped, and those that are there may still change."""
     first = {f"f{n}": n for n in range(MAX_FIELDS)}
 
-    with work("w"), bind(**first), bind(one_more=1, f0="changed"):
+    with work_context("w"), bind(**first), bind(one_more=1, f0="changed"):
         found = current_context()
 
     assert found is not None
@@ -265,7 +265,7 @@ def test_fields_are_bounded() -> None:
 
 def test_fields_cannot_be_changed_from_outside() -> None:
     """The fields of a piece of work are read-only."""
-    with work("w"), bind(a=1):
+    with work_context("w"), bind(a=1):
         found = current_context()
     assert found is not None
 
@@ -277,7 +277,7 @@ def test_a_thread_has_its_own_work() -> None:
     """A new thread sees nothing of the work around it, unless it runs in a copy of its context."""
     seen: list[str] = []
 
-    with work("outer"):
+    with work_context("outer"):
         copied = contextvars.copy_context()
         for target in (
             lambda: contextvars.Context().run(lambda: seen.append(current_trace_id())),
@@ -300,7 +300,7 @@ async def test_tasks_inherit_and_do_not_disturb() -> None:
         return {"trace_id": current_trace_id(), **(found.fields if found else {})}
 
     both_bound = asyncio.Event()
-    with work("outer"), bind(order=1):
+    with work_context("outer"), bind(order=1):
         tasks = [asyncio.ensure_future(child(name)) for name in ("a", "b")]
         asyncio.get_running_loop().call_soon(both_bound.set)
         results = await asyncio.gather(*tasks)
@@ -316,7 +316,7 @@ async def test_tasks_inherit_and_do_not_disturb() -> None:
 
 def test_work_that_was_left_can_be_resumed() -> None:
     """A streamed answer goes on with the piece of work it was begun in."""
-    with work("streamed") as left:
+    with work_context("streamed") as left:
         pass
 
     token = resume(left)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from holdfast.classify import Classification, Classifier, Rule, classification_of
 from holdfast.codes import ErrorCode, ErrorKind, Fault, Severity
-from holdfast.context import WorkContext, bind, work
+from holdfast.context import WorkContext, bind, work_context
 from holdfast.envelope import Format, render
 from holdfast.errors import (
     MARK,
@@ -212,7 +212,7 @@ def test_a_record_has_all_that_is_known() -> None:
     error = raised(ValidationError("wrong", details={"a": 1}))
     error.add_note("while importing")
 
-    with work("req-1", boundary="test") as current, bind(order=7):
+    with work_context("req-1", boundary="test") as current, bind(order=7):
         record = recorder.handle(error).record
 
     assert record is not None
@@ -328,7 +328,7 @@ def test_an_object_that_is_raised_again_is_a_new_error_in_each_piece_of_work() -
     shared = InternalServerError("down")
 
     for trace_id in ("one", "two"):
-        with work(trace_id):
+        with work_context(trace_id):
             verdict = recorder.handle(raised(shared))
             assert recorder.handle(shared) is verdict
             wrapped = raised(InternalServerError("outer"), shared)
@@ -343,8 +343,8 @@ def test_an_error_of_inner_work_is_known_to_the_work_around_it() -> None:
     recorder = Recorder()
     error = raised(InternalServerError("down"))
 
-    with work("request"):
-        with work("job"):
+    with work_context("request"):
+        with work_context("job"):
             recorder.handle(error)
         recorder.handle(error)
 
@@ -357,7 +357,7 @@ def test_marks_of_many_pieces_of_work_do_not_pile_up() -> None:
     shared = InternalServerError("down")
 
     for _ in range(50):
-        with work():
+        with work_context():
             recorder.handle(shared)
 
     assert getattr(shared, MARK).before is None
@@ -646,7 +646,7 @@ def test_a_broken_part_leads_to_a_plain_500(
     recorder: Recorder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whatever of ours fails, the caller gets a 500 without text, and the error is told of."""
-    with work("req-1"):
+    with work_context("req-1"):
         verdict = recorder.handle(raised(ValidationError(SECRET)))
 
     said = capsys.readouterr().err
@@ -834,7 +834,7 @@ def test_everything_recorded_is_redacted() -> None:
     )
     recorder = Recorder(expose=True)
 
-    with work("w"), bind(f=f"f {SECRET}"):
+    with work_context("w"), bind(f=f"f {SECRET}"):
         verdict = recorder.handle(raised(error, KeyError(f"c {SECRET}")), origin)
 
     assert verdict.record is not None
@@ -929,7 +929,7 @@ def test_a_projects_function_decides_within_the_work() -> None:
 
     recorder = Recorder(classifier=Classifier(functions=[classify]))
 
-    with work("w"), bind(kind="import"):
+    with work_context("w"), bind(kind="import"):
         inside = recorder.handle(ValueError())
 
     assert status_of(inside) == 422

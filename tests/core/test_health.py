@@ -11,7 +11,7 @@ from types import MappingProxyType
 import pytest
 
 from holdfast import health_check
-from holdfast.context import current_trace_id, work
+from holdfast.context import current_trace_id, work_context
 from holdfast.environment import activated
 from holdfast.health import Check, CheckResult, HealthRegistry, HealthStatus
 from holdfast.health.registry import _forget_threads
@@ -267,7 +267,7 @@ def test_a_check_runs_within_what_is_around_it(registry: HealthRegistry) -> None
     runtime = RecordingRuntime()
     registry.register_check("one", lambda: {"trace": current_trace_id()})
 
-    with work("probe-1"), activated(runtime):
+    with work_context("probe-1"), activated(runtime):
         registry.register_check("two", lambda: health_check.run_all_checks() == {})
         results = registry.run_all_checks()
 

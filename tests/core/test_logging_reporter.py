@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.codes import Severity
-from holdfast.context import work
+from holdfast.context import work_context
 from holdfast.errors import ResourceNotFoundError
 from holdfast.events import Event
 from holdfast.record import Origin
@@ -87,7 +87,7 @@ def raised(error: BaseException) -> BaseException:
 
 def test_an_error_is_one_record_with_its_facts(log: Keeping) -> None:
     """Trace id, code, kind, fingerprint and origin are extra fields of the record."""
-    with work("4bf92f3577b34da6a3ce929d0e0e4736"):
+    with work_context("4bf92f3577b34da6a3ce929d0e0e4736"):
         verdict = runtime().handle(raised(KeyError("sku")), ORIGIN)
 
     (record,) = log.records
@@ -276,7 +276,7 @@ def test_the_applications_own_records_get_the_trace_id() -> None:
     """The filter lets every record pass, with the id of its piece of work, and changes none."""
     record, ours = logging.makeLogRecord({}), logging.makeLogRecord({"trace_id": "kept"})
 
-    with work("job-42"):
+    with work_context("job-42"):
         assert TraceContextFilter().filter(record)
         assert TraceContextFilter().filter(ours)
 

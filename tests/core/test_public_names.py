@@ -62,7 +62,7 @@ PUBLIC = [
     "health_check",
     "init_error_system",
     "transaction_boundary",
-    "work",
+    "work_context",
 ]
 
 # Lists what importing has loaded: libraries of others, and of the standard ones those that cost.

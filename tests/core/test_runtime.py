@@ -10,7 +10,7 @@ import pytest
 from holdfast import environment
 from holdfast.classify import Classification, Rule, classification_of
 from holdfast.codes import ErrorCode, Severity
-from holdfast.context import WorkContext, work
+from holdfast.context import WorkContext, work_context
 from holdfast.errors import DatabaseError, ResourceNotFoundError, ValidationError
 from holdfast.events import Event
 from holdfast.handler import Next, Verdict
@@ -408,7 +408,7 @@ def test_handling_happens_in_the_current_work() -> None:
     """What a runtime handles has the id of the piece of work it happened in."""
     runtime = RecordingRuntime()
 
-    with work("req-1"):
+    with work_context("req-1"):
         runtime.handle(ValueError(), HERE)
 
     assert [record.trace_id for record in runtime.recorded.records] == ["req-1"]

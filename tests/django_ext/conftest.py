@@ -15,7 +15,6 @@ from holdfast.settings import ReportingSettings
 from holdfast.testing import FakeClock, RecordingReporter
 from holdfast_django import current
 from holdfast_django.conf import DjangoSettings
-from holdfast_django.handled import RequestRuntime
 from holdfast_django.rules import rules_of
 from tests.django_ext.servers import Server, serve
 
@@ -57,7 +56,7 @@ class RecordingProject:
             reporting=ReportingSettings(inline=inline),
             **settings,  # type: ignore[arg-type]  # validated by the class
         )
-        runtime = RequestRuntime(
+        runtime = Runtime(
             chosen,
             rules=rules_of(chosen),
             clock=FakeClock(),

@@ -11,7 +11,7 @@ from django.conf import urls as default_handlers
 from django.test import override_settings
 
 from holdfast import environment
-from holdfast.context import work
+from holdfast.context import work_context
 from holdfast.runtime import Runtime
 from holdfast.settings import SettingsError
 from holdfast_django import current, views
@@ -68,7 +68,7 @@ def test_a_runtime_that_is_there_already_stays_the_processs() -> None:
     try:
         made = current.rebuild()
         assert environment.current() is other
-        with work(boundary=current.BOUNDARY):
+        with work_context(boundary=current.BOUNDARY):
             assert environment.current() is made
     finally:
         other.uninstall()

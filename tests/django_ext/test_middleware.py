@@ -25,12 +25,11 @@ from hypothesis import strategies as st
 from holdfast.classify import UNKNOWN, Classification, Classifier
 from holdfast.context import WorkContext, current_context
 from holdfast.errors import AppError, InternalServerError
-from holdfast.handler import Action, Verdict
+from holdfast.handler import Action, Verdict, last_server_error
 from holdfast.record import Origin
 from holdfast.runtime import Runtime
 from holdfast.settings import Settings
 from holdfast_django import current, signals
-from holdfast_django.handled import last_handled
 from holdfast_django.middleware import HoldfastMiddleware
 from tests.django_ext.conftest import RecordingProject
 from tests.django_ext.project.failures import FAILURES
@@ -163,7 +162,7 @@ def test_an_error_explains_the_answer_of_its_own_request_alone(
 
     codes = [record.classification.code for record in project.recorded.records]
     assert codes == ["INTERNAL_ERROR", "UNEXPLAINED_RESPONSE"]
-    assert last_handled() is None
+    assert last_server_error() is None
 
 
 def test_a_bodiless_refusal_gets_a_body_and_keeps_its_headers() -> None:

@@ -24,7 +24,7 @@ from tests.integrations.conftest import (
 
 need("pythonjsonlogger")
 
-from holdfast.context import bind, work  # noqa: E402  # not before the library is known to be there
+from holdfast.context import bind, work_context  # noqa: E402  # not before the library is known to be there
 from holdfast.errors import AppError, DatabaseError, ValidationError  # noqa: E402
 from holdfast.integrations import jsonlogger  # noqa: E402
 from holdfast.record import Origin  # noqa: E402
@@ -76,7 +76,7 @@ def test_an_error_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> Non
     """Time, level, logger, message and every fact stand in one object, the traceback among them."""
     made = runtime()
 
-    with work("4bf92f3577b34da6a3ce929d0e0e4736"), bind(customer=7):
+    with work_context("4bf92f3577b34da6a3ce929d0e0e4736"), bind(customer=7):
         verdict = made.handle(raised(KeyError("sku")), ORIGIN)
 
     (line,) = capsys.readouterr().err.splitlines()
@@ -147,7 +147,7 @@ def test_a_plain_line_is_readable_and_has_its_traceback_below(
     """Time in UTC, level, logger, trace id and message; a line without a trace id has a dash."""
     made = runtime("plain")
 
-    with work("job-42"):
+    with work_context("job-42"):
         made.handle(raised(KeyError("sku")), ORIGIN)
     logger.info("something else")
 
@@ -182,7 +182,7 @@ def test_the_applications_lines_take_part_in_a_configuration(
         }
     )
 
-    with work("job-42"):
+    with work_context("job-42"):
         logger.info("stock is low", extra={"sku": 881})
 
     facts = parsed(stream.getvalue())
@@ -212,7 +212,7 @@ def test_no_secret_is_in_a_line(canary: str, shape: str, key: str, steps: list[s
     error.__cause__ = KeyError(shape.format(canary))
     origin = Origin(boundary="job", operation="import", path=f"/a?token={canary}")
 
-    with work(), bind(facts=facts, **{key: canary}):
+    with work_context(), bind(facts=facts, **{key: canary}):
         made.handle(raised(error), origin)
 
     assert parsed(stream.getvalue())["code"] == "DATABASE_ERROR"

@@ -22,7 +22,7 @@ from sentry_sdk.utils import event_from_exception  # noqa: E402
 
 from holdfast import environment  # noqa: E402
 from holdfast.codes import ErrorCode, Severity  # noqa: E402
-from holdfast.context import bind, work  # noqa: E402
+from holdfast.context import bind, work_context  # noqa: E402
 from holdfast.errors import AppError, DatabaseError, ValidationError  # noqa: E402
 from holdfast.events import Event  # noqa: E402
 from holdfast.integrations import sentry  # noqa: E402
@@ -118,7 +118,10 @@ def test_an_untrusted_error_becomes_one_event_with_what_we_know(
     server: Capturing, runtime: Runtime
 ) -> None:
     """Code, kind, fault, origin, fingerprint, trace and record id are where Sentry looks for them."""
-    with work("4bf92f3577b34da6a3ce929d0e0e4736", boundary="django.request"), bind(customer=7):
+    with (
+        work_context("4bf92f3577b34da6a3ce929d0e0e4736", boundary="django.request"),
+        bind(customer=7),
+    ):
         verdict = runtime.handle(raised(lambda: KeyError("sku")), ORIGIN)
 
     (event,) = server.events
@@ -275,7 +278,7 @@ def test_an_error_that_is_logged_and_then_raised_is_told_once(
     server: Capturing, runtime: Runtime
 ) -> None:
     """The line's event stays the only one, and has our tags, trace and fingerprint."""
-    with work(boundary="django.request") as current:
+    with work_context(boundary="django.request") as current:
         error = raised(lambda: KeyError("sku"))
         LOG.error("payment failed", exc_info=error)
         verdict = runtime.handle(error, ORIGIN)
@@ -298,7 +301,7 @@ def test_a_wrapped_error_is_told_once(server: Capturing, runtime: Runtime) -> No
     runtime.handle(outer, ORIGIN)
     assert len(server.events) == 1
 
-    with work(boundary="django.request"):
+    with work_context(boundary="django.request"):
         logged = raised(lambda: OSError("disk"))
         LOG.error("first", exc_info=logged)
         runtime.handle(raised(lambda: because_of(logged, RuntimeError("no stock"))), ORIGIN)
@@ -340,9 +343,9 @@ def test_distinct_errors_of_one_site_in_different_work_are_all_told(
     server: Capturing, runtime: Runtime
 ) -> None:
     """What was logged in one request hides nothing of the next."""
-    with work(boundary="django.request"):
+    with work_context(boundary="django.request"):
         LOG.error("failed", exc_info=raised(lambda: KeyError("a")))
-    with work(boundary="django.request"):
+    with work_context(boundary="django.request"):
         runtime.handle(raised(lambda: KeyError("b")), ORIGIN)
 
     assert len(server.events) == 2
@@ -447,7 +450,7 @@ def test_what_the_framework_hands_sentry_within_our_request_waits_for_us(
     server: Capturing, runtime: Runtime, mechanism: str
 ) -> None:
     """Sentry's receiver is connected first; our event, or for a caller's fault none, takes its place."""
-    with work(boundary=f"{mechanism}.request"):
+    with work_context(boundary=f"{mechanism}.request"):
         framework_event(error := raised(lambda: KeyError("sku")), mechanism)
         runtime.handle(error, ORIGIN)
         framework_event(bad := raised(lambda: ValidationError("no date")), mechanism)
@@ -464,7 +467,7 @@ def test_djangos_own_lines_about_suspicious_requests_are_no_events(
     """`django.security` logs a caller's fault at ERROR before any handler is asked."""
     error = raised(lambda: ValidationError("Invalid HTTP_HOST header"))
 
-    with work(boundary="django.request"):
+    with work_context(boundary="django.request"):
         logging.getLogger("django.security.DisallowedHost").error("bad host", exc_info=error)
         runtime.handle(error, ORIGIN)
 
@@ -490,7 +493,7 @@ def test_another_applications_errors_are_left_to_sentry(
     """An application without our reporter gets what Sentry does, although another one has it on."""
     other = Runtime(Settings(reporters=()))
 
-    with environment.activated(other), work(boundary="flask.request"):
+    with environment.activated(other), work_context(boundary="flask.request"):
         framework_event(raised(lambda: KeyError("sku")), "flask")
 
     (event,) = server.events
@@ -548,7 +551,7 @@ def test_tags_of_the_whole_process_stay(server: Capturing, runtime: Runtime) -> 
 
 def test_an_id_that_is_no_trace_id_is_a_tag(server: Capturing, runtime: Runtime) -> None:
     """A request id from outside is searchable; the trace keeps a form Sentry accepts."""
-    with work("order-42"):
+    with work_context("order-42"):
         runtime.handle(raised(lambda: KeyError("a")), ORIGIN)
 
     (event,) = server.events

@@ -26,7 +26,7 @@ from sentry_sdk.transport import Transport  # noqa: E402
 from sentry_sdk.types import Event, Hint  # noqa: E402
 
 from holdfast import environment  # noqa: E402
-from holdfast.context import bind, work  # noqa: E402
+from holdfast.context import bind, work_context  # noqa: E402
 from holdfast.errors import DatabaseError  # noqa: E402
 from holdfast.record import Origin  # noqa: E402
 from holdfast.runtime import Runtime  # noqa: E402
@@ -80,7 +80,7 @@ def test_no_secret_is_in_our_events() -> None:
             error.add_note(shape.format(canary))
             error.__cause__ = KeyError(shape.format(canary))
             origin = Origin(boundary="job", operation="import", path=f"/a?token={canary}")
-            with work(), bind(facts=local, **{key: canary}):
+            with work_context(), bind(facts=local, **{key: canary}):
                 try:
                     raise error
                 except DatabaseError as raised:

@@ -37,7 +37,7 @@ from holdfast import (
     health_check,
     init_error_system,
     transaction_boundary,
-    work,
+    work_context,
 )
 from holdfast.clock import Clock, SystemClock
 from holdfast.context import WorkContext
@@ -145,7 +145,7 @@ def blocks() -> int:
         assert_type(tx["id"], str)
         assert_type(tx["status"], str)
         del tx["dat"]  # type: ignore[misc]  # pyright: ignore[reportTypedDictNotRequiredAccess]
-    with work("job-1", boundary="job") as current, bind(order=1):
+    with work_context("job-1", boundary="job") as current, bind(order=1):
         assert_type(current, WorkContext)
     bind_request(user=7)
     assert_type(current_trace_id(), str)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     )
     from holdfast.classify import Classification, Classifier, Rule, determine_http_status
     from holdfast.codes import CodeSpec, Effect, ErrorCode, ErrorCodes, ErrorKind, Fault, Severity
-    from holdfast.context import bind, bind_request, current_trace_id, work
+    from holdfast.context import bind, bind_request, current_trace_id, work_context
     from holdfast.errors import (
         AppError,
         AuthenticationError,
@@ -52,7 +52,7 @@ _HOMES = {
     "boundaries": "enhanced_error_handling error_boundary handle_errors transaction_boundary",
     "classify": "Classification Classifier Rule determine_http_status",
     "codes": "CodeSpec Effect ErrorCode ErrorCodes ErrorKind Fault Severity",
-    "context": "bind bind_request current_trace_id work",
+    "context": "bind bind_request current_trace_id work_context",
     "errors": (
         "AppError AuthenticationError AuthorizationError BulkheadFullError BusinessLogicError "
         "CircuitOpenError ClientClosedError CommunicationError DatabaseError DeadlineExceededError "
@@ -123,7 +123,7 @@ __all__ = [
     "health_check",
     "init_error_system",
     "transaction_boundary",
-    "work",
+    "work_context",
 ]
 
 

@@ -41,6 +41,8 @@ class WorkContext(NamedTuple):
     """What the application bound; redacted before it leaves the process."""
     within: tuple[str, ...] = ()
     """Spans of the pieces of work that this one is part of, innermost first."""
+    noted: list[object] | None = None
+    """Where the handler notes what explains a failing answer of this work; shared with work within it."""
 
 
 _current: ContextVar[WorkContext | None] = ContextVar("holdfast_work", default=None)
@@ -77,7 +79,7 @@ def begin(
         header = _traceparent(trace_id, span_id)
     else:
         return _current.set(fresh_work(boundary))
-    return _current.set(WorkContext(trace_id, span_id, header, boundary, _NO_FIELDS, _spans()))
+    return _current.set(WorkContext(trace_id, span_id, header, boundary, _NO_FIELDS, *_around()))
 
 
 def fresh_work(boundary: str = "") -> WorkContext:
@@ -85,12 +87,15 @@ def fresh_work(boundary: str = "") -> WorkContext:
     ids = os.urandom(24).hex()
     trace_id, span_id = ids[:32], ids[32:]
     header = f"00-{trace_id}-{span_id}-00"
-    return WorkContext(trace_id, span_id, header, boundary, _NO_FIELDS, _spans())
+    return WorkContext(trace_id, span_id, header, boundary, _NO_FIELDS, *_around())
 
 
-def _spans() -> tuple[str, ...]:
+def _around() -> tuple[tuple[str, ...], list[object] | None]:
+    """Return the spans around new work, and where its errors are noted."""
     outer = _current.get()
-    return () if outer is None else (outer.span_id, *outer.within[: MAX_NESTED - 1])
+    if outer is None:
+        return (), []
+    return (outer.span_id, *outer.within[: MAX_NESTED - 1]), outer.noted
 
 
 def _traceparent(request_id: str, span_id: str) -> str:
@@ -123,11 +128,11 @@ def parse_traceparent(header: str) -> tuple[str, str] | None:
 
 
 @contextmanager
-def work(trace_id: str = "", *, boundary: str = "") -> Generator[WorkContext, None, None]:
+def work_context(trace_id: str = "", *, boundary: str = "") -> Generator[WorkContext, None, None]:
     """Run a block as one piece of work, with a given or a fresh id; nests.
 
     Example:
-        >>> with work("job-42") as current:
+        >>> with work_context("job-42") as current:
         ...     current_trace_id()
         'job-42'
     """
@@ -143,7 +148,7 @@ def bind(**fields: object) -> Generator[None, None, None]:
     """Attach fields to every record made inside the block; nests, and follows tasks and threads' contexts.
 
     Example:
-        >>> with work(), bind(order=42):
+        >>> with work_context(), bind(order=42):
         ...     dict(current_context().fields)
         {'order': 42}
     """

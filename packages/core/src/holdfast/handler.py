@@ -40,6 +40,7 @@ from holdfast.record import (
     type_name,
 )
 from holdfast.redact import JsonValue, Redactor
+from holdfast.statuses import SERVER_ERROR
 
 MAX_NOTES = 10
 MAX_KNOWN_OPERATIONS = 1000
@@ -128,6 +129,7 @@ class ErrorHandler:
             verdict = self._emergency(error, origin, failure)
         # A middleware may have replaced it, or stopped before the decision.
         self._mark(error, verdict)
+        _note(verdict)
         return verdict
 
     def saw(self, error: BaseException) -> bool:
@@ -278,6 +280,25 @@ def _bare_record(error: BaseException, origin: Origin) -> ErrorRecord:
         frames=(),
         fingerprint="",
     )
+
+
+def _note(verdict: Verdict) -> None:
+    """Keep what explains a server error's status, should the work end with one; not a caller's mistake."""
+    work = current_context()
+    if work is None or work.noted is None or verdict.answer is None:
+        return
+    if verdict.answer.classification.kind.status >= SERVER_ERROR:
+        work.noted[:] = [verdict]
+
+
+def last_server_error() -> Verdict | None:
+    """Return the verdict about the latest server error of the current piece of work, if there was one.
+
+    It explains an answer with such a status even if the code that caught the error went on from it.
+    """
+    work = current_context()
+    noted = work.noted[-1] if work is not None and work.noted else None
+    return noted if isinstance(noted, Verdict) else None
 
 
 class _Mark:

@@ -9,7 +9,6 @@ from holdfast import environment
 from holdfast.context import current_context
 from holdfast.runtime import Runtime
 from holdfast_django.conf import DjangoSettings, load
-from holdfast_django.handled import RequestRuntime
 from holdfast_django.rules import rules_of
 
 BOUNDARY = "django.request"
@@ -39,7 +38,7 @@ def rebuild() -> Runtime:
         SettingsError: With every mistake at once.
     """
     settings = load()
-    return replace(RequestRuntime(settings, rules=rules_of(settings)))
+    return replace(Runtime(settings, rules=rules_of(settings)))
 
 
 def replace(runtime: Runtime) -> Runtime:

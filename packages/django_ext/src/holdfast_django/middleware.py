@@ -18,13 +18,12 @@ from django.utils.cache import patch_vary_headers
 from holdfast.context import begin, current_context, end
 from holdfast.envelope import Answer
 from holdfast.errors import AppError
-from holdfast.handler import Verdict
+from holdfast.handler import Verdict, last_server_error
 from holdfast.statuses import CLIENT_ERROR, SERVER_ERROR, error_of, unexplained
 from holdfast_django import views
 from holdfast_django.asynchrony import is_async
 from holdfast_django.capture import capture, explained
 from holdfast_django.current import BOUNDARY, project_runtime, project_settings
-from holdfast_django.handled import forget_errors, last_handled, note_errors
 from holdfast_django.responses import respond
 from holdfast_django.rules import ANSWERED_BY_DJANGO
 from holdfast_django.signals import resend
@@ -65,7 +64,6 @@ class HoldfastMiddleware:
             return self._answer_async(request)
         meta = request.META
         token = begin(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_X_REQUEST_ID"), BOUNDARY)
-        noting = note_errors()
         try:
             response = cast("HttpResponseBase", self.get_response(request))
             if response.status_code in _MISSED and request.resolver_match is None:
@@ -75,13 +73,11 @@ class HoldfastMiddleware:
             capture(request, error)
             raise
         finally:
-            forget_errors(noting)
             end(token)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
         meta = request.META
         token = begin(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_X_REQUEST_ID"), BOUNDARY)
-        noting = note_errors()
         try:
             response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
             if response.status_code in _MISSED and request.resolver_match is None:
@@ -92,7 +88,6 @@ class HoldfastMiddleware:
             capture(request, error)
             raise
         finally:
-            forget_errors(noting)
             end(token)
 
     def process_exception(
@@ -153,7 +148,7 @@ def _explain(request: HttpRequest, response: HttpResponseBase) -> None:
         return
     status = response.status_code
     if status >= SERVER_ERROR:
-        verdict = last_handled() or capture(request, unexplained(status))
+        verdict = last_server_error() or capture(request, unexplained(status))
     else:
         verdict = capture(request, error_of(status))
     if bodiless and verdict.answer is not None and isinstance(response, HttpResponse):

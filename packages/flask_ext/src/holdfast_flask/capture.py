@@ -8,7 +8,6 @@ from flask.typing import ResponseReturnValue
 from holdfast.handler import Verdict
 from holdfast.record import Origin
 from holdfast.runtime import Runtime
-from holdfast.statuses import SERVER_ERROR
 
 BOUNDARY: Final = "flask.request"
 STREAM: Final = "flask.stream"
@@ -16,27 +15,12 @@ PAGE: Final = "flask.page"
 
 VERDICT: Final = "holdfast.verdict"
 """Key of the WSGI environment: what the handler decided about this request's error."""
-HANDLED: Final = "holdfast.handled"
-"""Key of the WSGI environment: the last server error of this request that its own code went on from."""
 RAISED: Final = "holdfast.raised"
 """Key of the WSGI environment: the exception that Flask went to find a handler for."""
 EXPECTED: Final = "holdfast.expected"
 """Key of the WSGI environment: an answer of any status is meant, as a health report's is."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
-
-
-class RequestRuntime(Runtime):
-    """A runtime that notes on the request what was handled, by blocks of the project's code too."""
-
-    def handle(self, error: BaseException, origin: Origin) -> Verdict:
-        """Decide about an exception that reached a boundary; never raises."""
-        verdict = super().handle(error, origin)
-        if verdict.answer is not None and verdict.answer.status >= SERVER_ERROR:
-            current = _current_request()
-            if current is not None:
-                current.environ[HANDLED] = verdict
-        return verdict
 
 
 class Capture:

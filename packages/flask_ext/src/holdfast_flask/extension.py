@@ -12,7 +12,7 @@ from holdfast.clock import Clock
 from holdfast.reporting.dispatcher import Reporter
 from holdfast.runtime import Runtime
 from holdfast_flask.blueprint import health_blueprint
-from holdfast_flask.capture import Capture, RequestRuntime
+from holdfast_flask.capture import Capture
 from holdfast_flask.cli import commands
 from holdfast_flask.config import FlaskSettings, settings_of
 from holdfast_flask.handlers import Handlers
@@ -74,7 +74,7 @@ class Holdfast:
                 "call Holdfast(app) or init_app(app), once"
             )
         settings = settings_of(app)
-        runtime = RequestRuntime(
+        runtime = Runtime(
             settings,
             rules=(*self._rules, *werkzeug_rules()),
             clock=self._clock,

@@ -15,12 +15,11 @@ from werkzeug.wsgi import FileWrapper
 from holdfast.context import current_context
 from holdfast.envelope import Answer
 from holdfast.errors import AppError
-from holdfast.handler import Verdict
+from holdfast.handler import Verdict, last_server_error
 from holdfast.runtime import Runtime
 from holdfast.statuses import CLIENT_ERROR, SERVER_ERROR, error_of, unexplained
 from holdfast_flask.capture import (
     EXPECTED,
-    HANDLED,
     RAISED,
     STREAM,
     Capture,
@@ -151,8 +150,7 @@ class Handlers:
             meant.__cause__ = raised
             return self._capture.error(meant)
         if status >= SERVER_ERROR:
-            handled: Verdict | None = request.environ.get(HANDLED)
-            return handled or self._capture.error(unexplained(status))
+            return last_server_error() or self._capture.error(unexplained(status))
         return self._capture.error(error_of(status)) if empty else None
 
     def _fitting(self, answer: Answer, status: int) -> Answer:

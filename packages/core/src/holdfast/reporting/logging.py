@@ -89,9 +89,9 @@ class TraceContextFilter(logging.Filter):
         }
 
     Example:
-        >>> from holdfast.context import work
+        >>> from holdfast.context import work_context
         >>> record = logging.makeLogRecord({"msg": "stock is low"})
-        >>> with work("job-42"):
+        >>> with work_context("job-42"):
         ...     TraceContextFilter().filter(record)
         True
         >>> record.__dict__["trace_id"]
