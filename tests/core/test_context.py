@@ -325,3 +325,10 @@ def test_work_that_was_left_can_be_resumed() -> None:
 
     assert resumed == "streamed"
     assert current_context() is None
+
+
+def test_outside_of_any_work_no_field_stays_with_the_thread() -> None:
+    """There is no end at which the fields would be taken off again."""
+    bind_request(user=7)
+
+    assert current_context() is None

@@ -8,6 +8,7 @@ import weakref
 import pytest
 from django.apps import apps
 from django.conf import urls as default_handlers
+from django.core.signals import got_request_exception
 from django.test import override_settings
 
 from holdfast import environment
@@ -155,8 +156,14 @@ def test_error_views_are_installed_where_django_looks() -> None:
 
 
 def test_getting_ready_twice_is_harmless() -> None:
-    """As some test runners do."""
+    """As some test runners do: the receiver is connected once, and checks are kept."""
+    receivers = len(got_request_exception.receivers)
+    checks = [check.name for check in current.project_runtime().health.checks]
+
     apps.get_app_config("holdfast_django").ready()
+
+    assert len(got_request_exception.receivers) == receivers
+    assert [check.name for check in current.project_runtime().health.checks] == checks
 
 
 def test_django_rest_framework_and_sentry_are_not_imported() -> None:

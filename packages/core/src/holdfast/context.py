@@ -160,8 +160,12 @@ def bind(**fields: object) -> Generator[None, None, None]:
 
 
 def bind_request(**fields: object) -> None:
-    """Attach fields until the current piece of work ends, as a middleware or a login would."""
-    _current.set(_with_fields(fields))
+    """Attach fields until the current piece of work ends, as a middleware or a login would.
+
+    Outside of any work it does nothing: the fields would stay with the thread for ever.
+    """
+    if _current.get() is not None:
+        _current.set(_with_fields(fields))
 
 
 def _with_fields(fields: Mapping[str, object]) -> WorkContext:
