@@ -708,7 +708,14 @@ def test_a_card_number_with_hard_blanks_is_one() -> None:
 
 def test_lazy_translations_are_text() -> None:
     """A text that is translated when it is read is read, and not named as an object."""
-    lazy = type("Promise", (), {"__str__": lambda _: "Champ requis"})
-    lazy.__module__ = "django.utils.functional"
 
-    assert Redactor().value([lazy()]) == ["Champ requis"]
+    class Promise:
+        """As Django's, which are known by this name and module."""
+
+        __module__ = "django.utils.functional"
+        __qualname__ = "Promise"
+
+        def __str__(self) -> str:
+            return "Champ requis"
+
+    assert Redactor().value([Promise()]) == ["Champ requis"]
