@@ -275,7 +275,7 @@ def matrix(session: nox.Session, versions: str) -> None:
             "\n".join([*lowest, *(x for x in newest if x.partition("==")[0] not in names)])
         )
     distributions, groups, _ = SUITES["rest"]
-    install(session, *map(wheel, distributions), groups=tuple(groups), pins=pins)
+    install(session, *map(wheel, distributions), groups=(*groups, "drivers"), pins=pins)
     pytest(session, list(dict.fromkeys(TESTS)), HOLDFAST_REQUIRE_EXTRAS="1")
 
 
