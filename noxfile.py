@@ -145,7 +145,7 @@ SUITES: dict[str, tuple[list[str], list[str], list[str]]] = {
     ),
     "rest": (
         [name + extras for name, extras in EXTRAS.items()],
-        ["tests", "servers", "peers"],
+        ["tests", "drivers", "servers", "peers"],
         sorted(f"tests/{path.name}" for path in ROOT.glob("tests/[a-z]*/") if path.name not in OWN),
     ),
 }
@@ -275,7 +275,7 @@ def matrix(session: nox.Session, versions: str) -> None:
             "\n".join([*lowest, *(x for x in newest if x.partition("==")[0] not in names)])
         )
     distributions, groups, _ = SUITES["rest"]
-    install(session, *map(wheel, distributions), groups=(*groups, "drivers"), pins=pins)
+    install(session, *map(wheel, distributions), groups=tuple(groups), pins=pins)
     pytest(session, list(dict.fromkeys(TESTS)), HOLDFAST_REQUIRE_EXTRAS="1")
 
 
@@ -287,6 +287,28 @@ def coverage(session: nox.Session) -> None:
     paths, options = selected(session, list(dict.fromkeys(TESTS)))
     session.run("coverage", "run", "-m", "pytest", *options, *paths, env={"PYTHONPATH": ""})
     session.run("coverage", "report")
+
+
+@nox.session(requires=["wheels"])
+def flood(session: nox.Session) -> None:
+    """Raise a hundred thousand errors in ten threads, and show what becomes of memory and queues."""
+    distributions, groups, _ = SUITES["rest"]
+    install(session, *map(wheel, distributions), groups=tuple(groups))
+    session.run(
+        *("python", "-m", "pytest", "-s", "tests/paths/test_flood.py", *session.posargs),
+        env={"PYTHONPATH": "", "HOLDFAST_TEST_FLOOD": "100000"},
+    )
+
+
+@nox.session(requires=["wheels"])
+def kills(session: nox.Session) -> None:
+    """Kill 200 children of a Celery worker on each broker, and see that nothing is lost or hangs."""
+    distributions, groups, _ = SUITES["rest"]
+    install(session, *map(wheel, distributions), groups=tuple(groups))
+    session.run(
+        *("python", "-m", "pytest", "tests/paths/test_celery_kills.py", *session.posargs),
+        env={"PYTHONPATH": "", "HOLDFAST_TEST_KILLS": "200"},
+    )
 
 
 @nox.session

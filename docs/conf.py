@@ -35,6 +35,10 @@ myst_substitutions = {
     "settings": generated.settings(),
     "django_settings": generated.settings(DjangoSettings, own=True),
     "flask_settings": generated.settings(FlaskSettings, own=True),
+    **{
+        f"coverage_{name}": generated.coverage(name)
+        for name in ("django", "flask", "celery", "python", "job")
+    },
 }
 
 autodoc_member_order = "bysource"
@@ -43,4 +47,8 @@ autodoc_typehints_description_target = "documented"
 python_use_unqualified_type_names = True
 suppress_warnings = ["ref.python"]  # `type` is a field of several classes, and a builtin
 # A name from elsewhere is shown as it is written; only our own have to lead somewhere.
-nitpick_ignore_regex = [(r"py:.*", r"(?!holdfast).*|holdfast\.strict\.problems\.Notation")]
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?!holdfast).*|holdfast\.strict\.problems\.Notation"),
+    (r"py:class", r"holdfast\.hooks\.jobs\.boundary\.Job"),  # stands under its public name
+    (r"py:class", r"holdfast\..*\._\w+"),  # type variables
+]

@@ -7,9 +7,13 @@ import ast
 import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import cast
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
 from holdfast import ErrorKind, Settings, catalog
+
+if TYPE_CHECKING:
+    from tests.paths.row import Row
 
 
 def codes() -> str:
@@ -57,6 +61,31 @@ def settings(cls: type = Settings, *, own: bool = False) -> str:
     return table(
         ("Setting", "Default", "What it does"), [row for row in rows if row[0] not in core]
     )
+
+
+def coverage(name: str) -> str:
+    """Return a table of the errors of one part of the matrix, and of what each leaves."""
+    rows = cast("Iterable[Row]", import_module(f"tests.paths.rows.{name}_rows").ROWS)
+    return table(
+        ("What happens", "Raised in", "Seen by", "Origin", "Code"),
+        [
+            (
+                _cell(row.event),
+                ", ".join(row.hosts),
+                _cell(row.seen_by),
+                *(
+                    (f"`{row.boundary}`", f"`{row.code}`")
+                    if row.records
+                    else ("none", _cell(row.why))
+                ),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")
 
 
 def table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

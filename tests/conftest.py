@@ -2,7 +2,9 @@
 
 import importlib.util
 import os
+import signal
 import socket
+import sys
 from functools import cache
 
 import pytest
@@ -13,6 +15,11 @@ SERVICES = {"redis": 6379, "rabbitmq": 5672, "postgresql": 5432, "mariadb": 3306
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("dev", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background of a shell, which children would inherit: they are to be as usual.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -61,3 +68,11 @@ def turn_down(reason: str, *, strict: bool) -> None:
 def anyio_backend() -> str:
     """Run asynchronous tests on asyncio."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _no_hooks_of_others() -> None:
+    """Take out the hooks that an application made elsewhere in this process has put in place."""
+    process = sys.modules.get("holdfast.hooks.process")
+    if process is not None:
+        process.detach_all()

@@ -1,8 +1,10 @@
-"""A payment gateway that behaves as the request says: `ok`, `slow`, `error` or `down`.
+"""The services beside the shop, which behave as the request says: payments, mail, warehouse, supplier.
 
     python -m examples.gateway.server --port 9000
 
-The card 4000 0000 0000 0002 is declined, all others are charged.
+`?mode=` takes `ok`, `slow`, `error`, `down`, and `busy`, which is over when asked again under the
+same id. The card 4000 0000 0000 0002 is declined, all others are charged. The supplier has begun to
+write its prices in another way, and told nobody.
 """
 
 import argparse
@@ -11,38 +13,70 @@ import signal
 import socket
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import cast
 from urllib.parse import parse_qs, urlsplit
 
 SLOW = 5.0
 """Seconds that `slow` takes."""
+PATIENCE = 1
+"""Seconds that `busy` asks for."""
 DECLINED_CARD = "4000000000000002"
+PRICES = {"SKU-881": "39,00 €", "SKU-882": "24,50 €", "SKU-883": "6,90 €"}
 
 _stopping = Event()
+_turned_away: set[str] = set()
+_releases = SimpleNamespace(count=0)
+_mails: list[dict[str, object]] = []
+"""What was taken, oldest first, with the id that it came under."""
 
 
-class Charging(BaseHTTPRequestHandler):
-    """Answers `POST /charge?mode=…`."""
+class Answering(BaseHTTPRequestHandler):
+    """Answers for all of the services."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        """Charge a card, or fail as asked."""
+        """Do what is asked, or fail as asked."""
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        mode = parse_qs(urlsplit(self.path).query).get("mode", ["ok"])[0]
+        address = urlsplit(self.path)
+        mode = parse_qs(address.query).get("mode", ["ok"])[0]
         if mode == "slow":
             _stopping.wait(SLOW)
         if mode == "down":
             self._hang_up()
         elif mode == "error":
             self._answer(503, {"code": "GATEWAY_OVERLOADED", "message": "too many charges"})
+        elif mode == "busy" and self._id not in _turned_away:
+            _turned_away.add(self._id)
+            self._answer(503, {"code": "BUSY"}, {"Retry-After": str(PATIENCE)})
         else:
-            self._charge(cast("dict[str, object]", json.loads(body)))
+            self._do(address.path, cast("dict[str, object]", json.loads(body or b"{}")))
 
     def do_GET(self) -> None:
-        """Say that the gateway is there."""
-        self._answer(200, {"status": "pass"})
+        """Say that the services are there, what things cost, or which mails were taken."""
+        found = {
+            "/mails": {"mails": [*_mails]},
+            "/prices": PRICES,
+            "/reservations": {"releases": _releases.count},
+        }
+        self._answer(200, found.get(urlsplit(self.path).path, {"status": "pass"}))
+
+    @property
+    def _id(self) -> str:
+        return self.headers.get("X-Request-ID", "")
+
+    def _do(self, path: str, sent: dict[str, object]) -> None:
+        if path == "/charge":
+            self._charge(sent)
+        elif path == "/mails":
+            _mails.append({**sent, "id": self._id})
+            self._answer(200, {"status": "taken"})
+        elif path == "/reservations/release":
+            _releases.count += 1
+            self._answer(200, {"released": 0})
+        else:
+            self._answer(200, {"status": "done"})
 
     def _charge(self, payment: dict[str, object]) -> None:
         if str(payment.get("card", "")).replace(" ", "") == DECLINED_CARD:
@@ -50,9 +84,11 @@ class Charging(BaseHTTPRequestHandler):
         else:
             self._answer(200, {"receipt": f"receipt-{payment.get('order')}"})
 
-    def _answer(self, status: int, data: dict[str, object]) -> None:
+    def _answer(self, status: int, data: object, headers: dict[str, str] | None = None) -> None:
         body = json.dumps(data).encode()
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -66,8 +102,8 @@ class Charging(BaseHTTPRequestHandler):
         """Say nothing: what goes wrong is for the shop to tell."""
 
 
-class Gateway(ThreadingHTTPServer):
-    """The gateway on a loopback port."""
+class Neighbourhood(ThreadingHTTPServer):
+    """The services on one loopback port."""
 
     daemon_threads = True
 
@@ -78,7 +114,7 @@ class Gateway(ThreadingHTTPServer):
 def main() -> None:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(
-        description="A payment gateway, as flaky as one asks it to be."
+        description="Payments, mail, a warehouse and a supplier, as flaky as one asks them to be."
     )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--port", type=int, help="loopback port to listen on")
@@ -90,7 +126,8 @@ def main() -> None:
         raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, stop)
-    with Gateway(("127.0.0.1", asked.port or 0), Charging, bind_and_activate=False) as server:
+    address = ("127.0.0.1", asked.port or 0)
+    with Neighbourhood(address, Answering, bind_and_activate=False) as server:
         if asked.fd is None:
             server.server_bind()
             server.server_activate()

@@ -25,6 +25,7 @@ class OrderStatus(StrEnum):
 
     PENDING = "pending"
     PAID = "paid"
+    REFUNDING = "refunding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,8 @@ class Store(Protocol):
         """Return one order, or None when there is none."""
         ...
 
-    def mark_paid(self, order_id: int) -> None:
-        """Remember that an order is paid."""
+    def mark(self, order_id: int, status: OrderStatus) -> None:
+        """Remember how far an order is."""
         ...
 
     def sales(self) -> int:

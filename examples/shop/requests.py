@@ -26,6 +26,8 @@ class OrderRequest:
 
     sku: str
     quantity: int
+    mail: str = "ok"
+    """How the mail service is to behave; it is there to be tried out."""
 
     @classmethod
     def read(cls, data: dict[str, object]) -> "OrderRequest":
@@ -38,7 +40,7 @@ class OrderRequest:
             wrong["quantity"] = ["must be a whole number above 0"]
         if wrong:
             raise ValidationError("The order is incomplete", field_errors=wrong)
-        return cls(cast("str", sku), cast("int", quantity))
+        return cls(cast("str", sku), cast("int", quantity), str(data.get("mail", "ok")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +58,9 @@ class PaymentRequest:
             raise ValidationError(
                 "The payment is incomplete", field_errors={"card": ["must be the card's number"]}
             )
-        return cls(card, str(data.get("gateway", "ok")))
+        return cls(card, gateway_mode(data))
+
+
+def gateway_mode(data: dict[str, object]) -> str:
+    """Return how the payment gateway is to behave; it is there to be tried out."""
+    return str(data.get("gateway", "ok"))

@@ -8,6 +8,11 @@ from examples.shop.payments import Gateway
 from holdfast import BusinessLogicError, ResourceNotFoundError, WorkflowError
 
 LARGEST_ORDER = 10
+NEXT = {
+    OrderStatus.PENDING: (OrderStatus.PAID,),
+    OrderStatus.PAID: (OrderStatus.REFUNDING,),
+}
+"""Where an order can go from each status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +59,32 @@ class Shop:
     def pay(self, order_id: int, card: str, mode: str) -> str:
         """Pay an order and return the gateway's receipt."""
         order = self.order(order_id)
-        if order.status is not OrderStatus.PENDING:
-            raise WorkflowError(
-                f"Order {order_id} is {order.status} and cannot be paid",
-                details={
-                    "current_state": order.status.value,
-                    "requested_state": OrderStatus.PAID.value,
-                    "allowed_transitions": [],
-                },
-            )
+        _allow(order, OrderStatus.PAID)
         receipt = self.gateway.charge(order, card, mode)
-        self.store.mark_paid(order_id)
+        self.store.mark(order_id, OrderStatus.PAID)
         return receipt
+
+    def take_back(self, order_id: int) -> Order:
+        """Promise the money of a paid order back, and return the order; somebody has to send it."""
+        order = self.order(order_id)
+        _allow(order, OrderStatus.REFUNDING)
+        self.store.mark(order_id, OrderStatus.REFUNDING)
+        return self.order(order_id)
 
     def sales(self) -> int:
         """Return the total of all paid orders in cents."""
         return self.store.sales()
+
+
+def _allow(order: Order, wanted: OrderStatus) -> None:
+    """Let an order go only where it can go from its status."""
+    allowed = NEXT.get(order.status, ())
+    if wanted not in allowed:
+        raise WorkflowError(
+            f"Order {order.id} is {order.status} and cannot become {wanted}",
+            details={
+                "current_state": order.status.value,
+                "requested_state": wanted.value,
+                "allowed_transitions": [status.value for status in allowed],
+            },
+        )

@@ -38,9 +38,9 @@ class DjangoStore:
         row = OrderRow.objects.filter(pk=order_id).first()
         return None if row is None else _order(row)
 
-    def mark_paid(self, order_id: int) -> None:
-        """Remember that an order is paid."""
-        OrderRow.objects.filter(pk=order_id).update(status=OrderStatus.PAID)
+    def mark(self, order_id: int, status: OrderStatus) -> None:
+        """Remember how far an order is."""
+        OrderRow.objects.filter(pk=order_id).update(status=status)
 
     def sales(self) -> int:
         """Return the total of all paid orders in cents."""

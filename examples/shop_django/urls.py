@@ -9,6 +9,8 @@ urlpatterns = [
     path("products/<str:sku>", views.product),
     path("orders", views.place_order),
     path("orders/<int:order_id>/payment", views.pay),
+    path("orders/<int:order_id>/refund", views.refund),
+    path("catalogue", views.print_catalogue),
     path("sales", views.sales),
     path("calculate", views.calculation),
     path("errors/<str:name>", views.raise_example),

@@ -5,10 +5,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from examples.shop import access, mistakes, tracking
 from examples.shop.calculator import calculate
-from examples.shop.requests import OrderRequest, PaymentRequest, read_object
+from examples.shop.requests import OrderRequest, PaymentRequest, gateway_mode, read_object
 from examples.shop.service import Shop
 from examples.shop_django.apps import payment_gateway
 from examples.shop_django.store import DjangoStore
+from examples.shop_worker import tasks
 from holdfast.integrations.prometheus import metrics_response
 
 shop = Shop(DjangoStore(), payment_gateway())
@@ -30,7 +31,9 @@ def product(_request: HttpRequest, sku: str) -> JsonResponse:
 def place_order(request: HttpRequest) -> JsonResponse:
     """Take an order."""
     wanted = OrderRequest.read(sent(request))
-    return JsonResponse(shop.place_order(wanted.sku, wanted.quantity).as_json(), status=201)
+    order = shop.place_order(wanted.sku, wanted.quantity)
+    tasks.confirm_order.delay(order.id, wanted.mail)
+    return JsonResponse(order.as_json(), status=201)
 
 
 @require_POST
@@ -38,6 +41,22 @@ def pay(request: HttpRequest, order_id: int) -> JsonResponse:
     """Pay an order."""
     payment = PaymentRequest.read(sent(request))
     return JsonResponse({"receipt": shop.pay(order_id, payment.card, payment.mode)})
+
+
+@require_POST
+def refund(request: HttpRequest, order_id: int) -> JsonResponse:
+    """Take an order back; the money follows behind."""
+    mode = gateway_mode(sent(request))
+    order = shop.take_back(order_id)
+    tasks.refund.delay(order.id, order.total, mode)
+    return JsonResponse(order.as_json(), status=202)
+
+
+@require_POST
+def print_catalogue(_request: HttpRequest) -> JsonResponse:
+    """Have the catalogue printed, which takes its time."""
+    tasks.print_catalogue.delay()
+    return JsonResponse({"status": "printing"}, status=202)
 
 
 @require_GET

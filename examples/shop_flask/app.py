@@ -13,9 +13,10 @@ from flask.typing import ResponseReturnValue
 from examples.shop import access, mistakes, tracking
 from examples.shop.calculator import calculate
 from examples.shop.payments import Gateway
-from examples.shop.requests import OrderRequest, PaymentRequest, read_object
+from examples.shop.requests import OrderRequest, PaymentRequest, gateway_mode, read_object
 from examples.shop.service import Shop
 from examples.shop_flask.store import SqliteStore
+from examples.shop_worker import tasks
 from holdfast.integrations.prometheus import metrics_response
 from holdfast_flask import Holdfast
 
@@ -43,7 +44,7 @@ def create_app() -> Flask:
 
 
 def add_shop(app: Flask, shop: Shop) -> None:
-    """Add the catalogue, orders and payments."""
+    """Add the products, orders and payments."""
 
     @app.get("/products")
     def products() -> ResponseReturnValue:
@@ -56,12 +57,26 @@ def add_shop(app: Flask, shop: Shop) -> None:
     @app.post("/orders")
     def place_order() -> ResponseReturnValue:
         wanted = OrderRequest.read(sent())
-        return shop.place_order(wanted.sku, wanted.quantity).as_json(), 201
+        order = shop.place_order(wanted.sku, wanted.quantity)
+        tasks.confirm_order.delay(order.id, wanted.mail)
+        return order.as_json(), 201
 
     @app.post("/orders/<int:order_id>/payment")
     def pay(order_id: int) -> ResponseReturnValue:
         payment = PaymentRequest.read(sent())
         return {"receipt": shop.pay(order_id, payment.card, payment.mode)}
+
+    @app.post("/orders/<int:order_id>/refund")
+    def refund(order_id: int) -> ResponseReturnValue:
+        mode = gateway_mode(sent())
+        order = shop.take_back(order_id)
+        tasks.refund.delay(order.id, order.total, mode)
+        return order.as_json(), 202
+
+    @app.post("/catalogue")
+    def print_catalogue() -> ResponseReturnValue:
+        tasks.print_catalogue.delay()
+        return {"status": "printing"}, 202
 
     @app.get("/sales")
     def sales() -> ResponseReturnValue:

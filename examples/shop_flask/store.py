@@ -75,11 +75,17 @@ class SqliteStore:
             row = connection.execute(query, (order_id,)).fetchone()
         return None if row is None else _order(*row)
 
-    def mark_paid(self, order_id: int) -> None:
-        """Remember that an order is paid."""
+    def mark(self, order_id: int, status: OrderStatus) -> None:
+        """Remember how far an order is."""
         with self._transaction() as connection:
-            values = (OrderStatus.PAID.value, order_id)
+            values = (status.value, order_id)
             connection.execute("UPDATE purchase SET status = ? WHERE id = ?", values)
+
+    def paid(self) -> list[Order]:
+        """Return every order that somebody paid, given back or not."""
+        with self._transaction() as connection:
+            query = "SELECT id, sku, quantity, total, status FROM purchase WHERE status <> ?"
+            return [_order(*row) for row in connection.execute(query, (OrderStatus.PENDING.value,))]
 
     def sales(self) -> int:
         """Return the total of all paid orders in cents."""

@@ -1,21 +1,25 @@
-"""Asking over HTTP, and collecting what the answer, the log and the metrics say."""
+"""Asking over HTTP, and collecting what the answer, the logs and the metrics say."""
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection
+from pathlib import Path
 from threading import Event
 from typing import cast
 
-from examples.walk.processes import Server
-from examples.walk.steps import Step
+from examples.walk.processes import LOOK_AGAIN, Running, Server, Site
+from examples.walk.steps import Behind, Step
 
 ANSWER_TIMEOUT = 10.0
 RECORD_TIMEOUT = 3.0
 """Seconds until an error has to be in log and metrics: reporters work behind the answer's back."""
-LOOK_AGAIN = 0.02
+TASK_TIMEOUT = 15.0
+"""Seconds until a task has to have succeeded or failed for good."""
 METRIC = re.compile(r"(holdfast_\w*errors_total\{.*\}) (\S+)")
+OF_TASKS = "celery."
+"""How the names of the boundaries begin that are behind the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,60 @@ class Outcome:
     """Metrics that grew, and by how much."""
     log_text: str = ""
     """The same lines as they were written."""
+    behind: tuple[dict[str, object], ...] = ()
+    """Lines with the answer's id about what went on after it."""
+    mails: int = 0
+    """Mails that went out under the answer's id."""
+
+
+def take_at(site: Site, step: Step, shop: Server) -> Outcome:
+    """Take a step at a shop, and follow the task that its request sends."""
+    worker = site.works_for(shop)
+    read_from = worker.log.stat().st_size
+    outcome = take(step, shop)
+    if step.behind is None:
+        return outcome
+    for _ in range(int(TASK_TIMEOUT / LOOK_AGAIN)):
+        outcome = _follow(outcome, worker, read_from, site.neighbours)
+        if is_over(step.behind, outcome):
+            break
+        Event().wait(LOOK_AGAIN)
+    return outcome
+
+
+def is_over(wanted: Behind, found: Outcome) -> bool:
+    """Tell whether a task has come to an end, as far as that can be seen."""
+    return bool(failures(found.behind) if wanted.code else found.mails or not wanted.mail)
+
+
+def failures(lines: Iterable[dict[str, object]]) -> list[dict[str, object]]:
+    """Return the lines that each stand for an error."""
+    return [line for line in lines if line.get("event") == "error.handled"]
+
+
+def _follow(outcome: Outcome, worker: Running, read_from: int, neighbours: Server) -> Outcome:
+    trace_id = outcome.answer.trace_id
+    lines = [as_object(line) for line in log_lines(worker.log, read_from, trace_id)]
+    return replace(
+        outcome,
+        behind=tuple(line for line in lines if is_of_task(line)),
+        mails=mails_under(neighbours, trace_id),
+    )
+
+
+def is_of_task(line: dict[str, object]) -> bool:
+    """Tell whether a line is about what goes on behind the answers."""
+    return str(line.get("origin", "")).startswith(OF_TASKS)
+
+
+def mails_under(neighbours: Server, trace_id: str) -> int:
+    """Return how many mails have gone out under an id."""
+    found = cast("dict[str, list[dict[str, object]]]", ask(neighbours, "GET", "/mails").data)
+    return sum(mail["id"] == trace_id for mail in found["mails"])
 
 
 def take(step: Step, shop: Server) -> Outcome:
-    """Send a step's request and wait until what it causes is recorded."""
+    """Send a step's request and wait until what it causes at the shop is recorded."""
     before = metrics(shop)
     read_from = shop.log.stat().st_size
     answer = ask(shop, step.method, step.path, step.request_body(), step.all_request_headers())
@@ -69,10 +123,11 @@ def take(step: Step, shop: Server) -> Outcome:
 
 
 def _look(answer: Answer, shop: Server, read_from: int, before: dict[str, float]) -> Outcome:
-    lines = list(log_lines(shop, read_from, answer.trace_id))
+    found = log_lines(shop.log, read_from, answer.trace_id)
+    lines = [line for line in found if not is_of_task(as_object(line))]
     grown = {name: value - before.get(name, 0) for name, value in metrics(shop).items()}
     counted = {name: growth for name, growth in grown.items() if growth}
-    return Outcome(answer, [_object(line) for line in lines], counted, "\n".join(lines))
+    return Outcome(answer, [as_object(line) for line in lines], counted, "\n".join(lines))
 
 
 def recorded(shop: Server) -> tuple[float, int]:
@@ -80,8 +135,8 @@ def recorded(shop: Server) -> tuple[float, int]:
     counted = sum(
         n for name, n in metrics(shop).items() if name.startswith("holdfast_errors_total")
     )
-    lines = shop.log.read_text(errors="replace").splitlines()
-    return counted, sum(_object(line).get("event") == "error.handled" for line in lines)
+    lines = [as_object(line) for line in shop.said().splitlines()]
+    return counted, len([line for line in failures(lines) if not is_of_task(line)])
 
 
 def ask(
@@ -103,21 +158,23 @@ def ask(
 
 
 def metrics(shop: Server) -> dict[str, float]:
-    """Return the counters of errors by name and labels."""
+    """Return the counters of requests' errors by name and labels."""
     text = ask(shop, "GET", "/metrics").text
-    return {name: float(value) for name, value in METRIC.findall(text)}
+    found = {name: float(value) for name, value in METRIC.findall(text)}
+    return {name: value for name, value in found.items() if f'boundary="{OF_TASKS}' not in name}
 
 
-def log_lines(shop: Server, read_from: int, trace_id: str) -> Iterator[str]:
-    """Yield the lines with an id that were written behind a position of the log."""
-    with shop.log.open("rb") as file:
+def log_lines(log: Path, read_from: int, trace_id: str) -> Iterator[str]:
+    """Yield the lines with an id that were written behind a position of a log."""
+    with log.open("rb") as file:
         file.seek(read_from)
         for line in file.read().decode(errors="replace").splitlines():
-            if trace_id and _object(line).get("trace_id") == trace_id:
+            if trace_id in line and trace_id and as_object(line).get("trace_id") == trace_id:
                 yield line
 
 
-def _object(line: str) -> dict[str, object]:
+def as_object(line: str) -> dict[str, object]:
+    """Return the JSON object in a line; an empty one when there is none."""
     try:
         found: object = json.loads(line)
     except ValueError:

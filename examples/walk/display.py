@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from examples.walk.answers import Outcome
 from examples.walk.processes import Server
+from examples.walk.scheduled import Watched
 from examples.walk.steps import Step
 
 COLOURS = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "cyan": 36}
@@ -48,12 +49,21 @@ def section(title: str) -> None:
     say(f"\n{paint(title, 'bold', 'cyan')}\n{paint('─' * len(title), 'cyan')}")
 
 
-def step_title(number: int, total: int, step: Step) -> None:
-    """Print what is asked."""
-    say(f"\n{paint(f'[{number}/{total}] {step.title}', 'bold')}")
+def step_title(number: int, total: int, title: str) -> None:
+    """Print what is shown next."""
+    say(f"\n{paint(f'[{number}/{total}] {title}', 'bold')}")
+
+
+def asked(what: str) -> None:
+    """Print what is asked for."""
+    say(f"  → {what}")
+
+
+def request(step: Step) -> None:
+    """Print what is asked over HTTP."""
     body = step.request_body()
     sent = "" if body is None else f"  {_cut(body.decode(), 100)}"
-    say(f"  → {step.ask}{paint(sent, 'dim')}")
+    asked(f"{step.ask}{paint(sent, 'dim')}")
     for name, value in step.request_headers.items():
         say(f"    {name}: {_cut(value, 100)}")
 
@@ -72,12 +82,53 @@ def outcome(shop: Server, found: Outcome) -> None:
     for line in text.splitlines():
         say(f"    {_cut(line)}")
     for entry in found.logged:
-        say(
-            f"  {paint('log', 'yellow')}     {entry.get('level')} {_cut(str(entry.get('message')))}"
-        )
-        say(paint(f"          {_facts(entry)}", "dim"))
+        log_line("log", entry)
     for name, grown in found.counted.items():
         say(f"  {paint('metric', 'yellow')}  {name} +{grown:g}")
+    behind(found)
+
+
+def behind(found: Outcome) -> None:
+    """Print what went on after an answer."""
+    for entry in found.behind:
+        log_line("task", entry)
+    if found.mails:
+        what = f"{found.mails} mail went out under {found.answer.trace_id}"
+        say(f"  {paint('mail', 'yellow')}    {what}")
+
+
+def log_line(where: str, entry: Mapping[str, object]) -> None:
+    """Print a line of a log."""
+    said = f"{entry.get('level')} {_cut(str(entry.get('message')))}"
+    say(f"  {paint(f'{where:<8}', 'yellow')}{said}")
+    say(paint(f"          {_facts(entry)}", "dim"))
+
+
+def watched(seen: Watched) -> None:
+    """Print the runs of an entry of the schedule: one in full, of the others their ids."""
+    say(f"  ← {seen.runs} runs of {seen.sent} that beat sent, {len(seen.records)} records")
+    for entry in seen.records[:1]:
+        log_line("record", entry)
+    for entry in seen.records[1:3]:
+        say(paint(f"          trace_id={json.dumps(entry.get('trace_id'))}", "dim"))
+
+
+def job(status: int, lines: list[tuple[str, str, str]]) -> None:
+    """Print how a run of a job ended."""
+    say(f"  ← exit status {paint(str(status), 'bold', 'yellow' if status else 'green')}")
+    for level, trace_id, message in lines:
+        say(f"  {paint('record  ', 'yellow')}{level} {_cut(message)}")
+        say(paint(f"          trace_id={json.dumps(trace_id)}", "dim"))
+
+
+def ready(name: str) -> None:
+    """Print that a process is there."""
+    say(f"  {paint('✓', 'green')} {name}")
+
+
+def left_out(why: str) -> None:
+    """Print that a step is not taken here."""
+    say(f"  {paint('left out', 'yellow')}: {why}")
 
 
 def verdict(name: str, got: str, wrong: list[str]) -> str:

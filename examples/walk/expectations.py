@@ -1,12 +1,12 @@
 """What is wrong with an outcome, in words; nothing, when all is as it should be."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from threading import Event
 from typing import cast
 
-from examples.walk.answers import LOOK_AGAIN, RECORD_TIMEOUT, Answer, Outcome, recorded
-from examples.walk.processes import Server
+from examples.walk.answers import RECORD_TIMEOUT, Answer, Outcome, failures, recorded
+from examples.walk.processes import LOOK_AGAIN, Server
 from examples.walk.steps import JSON, Step
 
 MISSING = object()
@@ -22,6 +22,7 @@ def objections(step: Step, outcome: Outcome) -> list[str]:
         *_about_log(step, outcome),
         *_about_metrics(step, outcome),
         *_about_secrets(step, outcome),
+        *_about_task(step, outcome),
     ]
 
 
@@ -95,7 +96,7 @@ def _about_body(step: Step, answer: Answer) -> Iterator[str]:
 
 
 def _about_log(step: Step, outcome: Outcome) -> Iterator[str]:
-    lines = [line for line in outcome.logged if line.get("event") == "error.handled"]
+    lines = failures(outcome.logged)
     wanted = 1 if step.code and step.level else 0
     if len(lines) != wanted:
         yield f"log: expected {wanted} line(s) about an error, got {len(lines)}"
@@ -130,6 +131,27 @@ def _about_secrets(step: Step, outcome: Outcome) -> Iterator[str]:
         yield from (
             f"{place}: leaks {secret!r}" for place, text in places.items() if secret in text
         )
+
+
+def _about_task(step: Step, outcome: Outcome) -> Iterator[str]:
+    wanted = step.behind
+    if wanted is None:
+        return
+    found = failures(outcome.behind)
+    if len(found) != bool(wanted.code):
+        yield f"behind: expected {int(bool(wanted.code))} error(s) under the id, got {len(found)}"
+    if outcome.mails != wanted.mail:
+        yield f"behind: expected {int(wanted.mail)} mail(s) under the id, got {outcome.mails}"
+    facts = {"code": wanted.code, "level": wanted.level, "operation": wanted.task}
+    for line in found:
+        yield from differences(line, {**facts, "origin": "celery.task"})
+
+
+def differences(line: Mapping[str, object], facts: Mapping[str, object]) -> Iterator[str]:
+    """Say in which of some facts a line differs."""
+    for name, expected in facts.items():
+        if line.get(name) != expected:
+            yield f"record, {name}: expected {expected}, got {line.get(name)}"
 
 
 def value_at(data: object, path: str) -> object:

@@ -1,56 +1,106 @@
-"""The walk itself: every step of the table at every shop."""
+"""The walk itself: every step, those over HTTP at every shop."""
 
 import argparse
 import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from signal import SIGTERM, signal
 from threading import Event
 from time import perf_counter
 from types import FrameType
 
-from examples.walk import display
-from examples.walk.answers import take
+from examples.walk import display, jobs, scheduled
+from examples.walk.answers import Outcome, take_at
+from examples.walk.brokers import found
 from examples.walk.expectations import audit, objections, same_body
-from examples.walk.processes import SHOPS, Server, running
-from examples.walk.steps import WALK, Step
+from examples.walk.jobs import JOBS, Job
+from examples.walk.processes import SHOPS, Server, Site, running
+from examples.walk.scheduled import ENTRIES, Entry
+from examples.walk.steps import KILLED, WALK, Step
+
+Planned = tuple[str, Callable[[], bool]]
+"""A step's title, and what takes it and tells whether all was well."""
 
 
 def main() -> int:
     """Start everything, walk, and end with the exit status."""
     once = _arguments().once
     signal(SIGTERM, _interrupt)
-    with tempfile.TemporaryDirectory(prefix="holdfast-demo-") as folder:
-        display.say(f"Starting a payment gateway and {len(SHOPS)} shops: {'; '.join(SHOPS)} …")
-        try:
-            with running(Path(folder)) as shops:
-                failed = walk(shops)
+    try:
+        with found() as broker, tempfile.TemporaryDirectory(prefix="holdfast-demo-") as folder:
+            display.say(f"Starting {len(SHOPS)} shops: {'; '.join(SHOPS)} …")
+            display.say(f"Tasks go by {broker.name}, in the queue {broker.queue}")
+            with running(Path(folder), broker, scheduled=True, tell=display.ready) as site:
+                failed = walk(site)
                 if not once:
-                    keep_serving(shops)
+                    keep_serving(site)
                 return 1 if failed else 0
-        except KeyboardInterrupt:
-            display.say("\nStopped.")
-            return 0 if not once else 130
+    except KeyboardInterrupt:
+        display.say("\nStopped.")
+        return 0 if not once else 130
 
 
-def walk(shops: list[Server]) -> int:
-    """Take every step at every shop and return how many things went wrong."""
+def walk(site: Site) -> int:
+    """Take every step and return how many things went wrong."""
     started, number, failed = perf_counter(), 0, 0
-    steps = [step for part in WALK.values() for step in part]
-    for title, part in WALK.items():
-        display.section(title)
-        for step in part:
+    parts = planned(site)
+    total = sum(map(len, parts.values()))
+    for section, steps in parts.items():
+        display.section(section)
+        for title, take in steps:
             number += 1
-            display.step_title(number, len(steps), step)
-            failed += not take_everywhere(step, shops)
+            display.step_title(number, total, title)
+            failed += not take()
     seconds = perf_counter() - started
     display.section("Result")
     right = f"{number - failed} of {number} steps as they should be"
-    display.say(f"{right}, at each of {len(shops)} shops, in {seconds:.0f} s")
-    return failed + sum(not audited(steps, shop) for shop in shops)
+    display.say(f"{right}, those over HTTP at each of {len(site.shops)} shops, in {seconds:.0f} s")
+    return failed + sum(not audited(shop) for shop in site.shops)
 
 
-def audited(steps: list[Step], shop: Server) -> bool:
+def planned(site: Site) -> dict[str, list[Planned]]:
+    """Return the steps by section."""
+
+    def over_http(steps: Iterable[Step]) -> list[Planned]:
+        return [(step.title, partial(take_everywhere, step, site)) for step in steps]
+
+    by_clock = [(entry.title, partial(watch_entry, entry, site)) for entry in ENTRIES]
+    by_night = [(job.title, partial(run_job, job, site)) for job in JOBS]
+    return {
+        **{section: over_http(steps) for section, steps in WALK.items()},
+        "By the clock: a schedule": [*by_clock],
+        "By force: a worker whose process is killed": over_http(KILLED),
+        "By night: a cron job": [*by_night],
+    }
+
+
+def watch_entry(entry: Entry, site: Site) -> bool:
+    """Watch an entry of the schedule, and tell whether all was well."""
+    display.asked(entry.ask)
+    seen = scheduled.watch(entry, site)
+    display.watched(seen)
+    return _judged("schedule", [*scheduled.objections(entry, seen)])
+
+
+def run_job(job: Job, site: Site) -> bool:
+    """Run a job, and tell whether it ended as it should."""
+    display.asked(job.ask)
+    ended = jobs.run(job, site.folder)
+    display.job(ended.status, ended.lines)
+    return _judged("job", [*jobs.objections(job, ended)])
+
+
+def _judged(name: str, wrong: list[str]) -> bool:
+    display.say(f"  {display.verdict(name, '', wrong)}")
+    display.complaint(name, wrong)
+    return not wrong
+
+
+def audited(shop: Server) -> bool:
     """Show whether everything was recorded once, and nothing else was."""
+    steps = [step for part in WALK.values() for step in part]
     errors = sum(bool(step.code) for step in steps)
     lines = sum(bool(step.code and step.level) for step in steps)
     wrong = audit(shop, errors, lines)
@@ -60,9 +110,14 @@ def audited(steps: list[Step], shop: Server) -> bool:
     return not wrong
 
 
-def take_everywhere(step: Step, shops: list[Server]) -> bool:
+def take_everywhere(step: Step, site: Site) -> bool:
     """Take one step at every shop, show the first in full, and tell whether all was well."""
-    outcomes = {shop: take(step, shop) for shop in shops}
+    display.request(step)
+    if step.behind and step.behind.kills and site.worker is None:
+        display.left_out("a worker in a thread of the shop would take the shop along")
+        return True
+    shops = site.shops
+    outcomes = _outcomes(step, site)
     first = outcomes[shops[0]]
     display.outcome(shops[0], first)
     wrong = {shop: objections(step, outcome) for shop, outcome in outcomes.items()}
@@ -80,13 +135,21 @@ def take_everywhere(step: Step, shops: list[Server]) -> bool:
     return not any(wrong.values())
 
 
-def keep_serving(shops: list[Server]) -> None:
+def _outcomes(step: Step, site: Site) -> dict[Server, Outcome]:
+    with ThreadPoolExecutor(len(site.shops)) as at_once:
+        found = at_once.map(partial(take_at, site, step), site.shops)
+        return dict(zip(site.shops, found, strict=True))
+
+
+def keep_serving(site: Site) -> None:
     """Print the addresses and wait for Ctrl-C."""
     display.section("Serving until Ctrl-C")
-    for shop in shops:
+    for shop in site.shops:
         display.say(
             f"  {shop.address}  {shop.name}; try /crash, /errors/workflow, /health, /metrics"
         )
+    if site.beat:  # which would go on to fill the disk with errors
+        site.beat.process.terminate()
     Event().wait()
 
 

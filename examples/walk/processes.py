@@ -1,24 +1,32 @@
-"""The processes of the demo: the gateway and the shops under real servers, on loopback ports."""
+"""The processes of the demo: shops under real servers, what stands beside them, and what is behind."""
 
 import os
+import re
+import shutil
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from threading import Event
+
+from examples.walk.brokers import MEMORY, Broker
 
 ROOT = Path(__file__).resolve().parents[2]
 DJANGO = {"DJANGO_SETTINGS_MODULE": "examples.shop_django.settings"}
 START_TIMEOUT, STOP_TIMEOUT = 30.0, 5.0
 """Seconds that a process may take to answer, and to end once it was asked to."""
+LOOK_AGAIN = 0.02
 
 GUNICORN = (
     "-m gunicorn --bind fd://{fd} --workers 1 --threads 4 --no-control-socket --log-level warning"
 )
 UVICORN = "-m uvicorn --fd {fd} --log-level warning --no-access-log --no-server-header"
+CELERY = "-m celery -A examples.shop_worker.worker"
 
 SHOPS = {
     "Django, WSGI": f"{GUNICORN} examples.shop_django.wsgi",
@@ -28,16 +36,47 @@ SHOPS = {
 }
 """Arguments for Python by the name of the shop. One worker each: metrics are kept by process."""
 
+NEIGHBOURS = "-m examples.gateway.server --fd {fd}"
+WORKER = (
+    f"{CELERY} worker --concurrency 2 --loglevel INFO --hostname {{queue}}@localhost"
+    " --without-gossip --without-mingle --without-heartbeat"
+)
+BEAT = f"{CELERY} beat --loglevel INFO"
+
 
 @dataclass(frozen=True, slots=True)
-class Server:
-    """A process that answers on a port."""
+class Running:
+    """A process that was started."""
 
     name: str
-    port: int
     log: Path
     """What it writes to standard output and standard error."""
     process: "subprocess.Popen[bytes]"
+
+    def said(self) -> str:
+        """Return what it has written so far."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def wait_until_it_says(self, text: str) -> None:
+        """Return when it has written a text.
+
+        Raises:
+            RuntimeError: When it ended instead, or did not write it in time.
+        """
+        for _ in range(int(START_TIMEOUT / LOOK_AGAIN)):
+            if text in self.said():
+                return
+            if self.process.poll() is not None:
+                break
+            Event().wait(LOOK_AGAIN)
+        raise RuntimeError(f"{self.name} does not start; it said:\n{self.said()[-2000:]}")
+
+
+@dataclass(frozen=True, slots=True)
+class Server(Running):
+    """A process that answers on a port."""
+
+    port: int
 
     @property
     def address(self) -> str:
@@ -56,72 +95,129 @@ class Server:
             connection.getresponse().read()
             connection.close()
         except OSError as error:
-            said = self.log.read_text(errors="replace")[-2000:]
+            said = self.said()[-2000:]
             raise RuntimeError(f"{self.name} does not answer; it said:\n{said}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Everything that runs."""
+
+    folder: Path
+    """Where databases and logs are kept."""
+    shops: list[Server]
+    neighbours: Server
+    """Payments, mail, warehouse and supplier."""
+    worker: Running | None = None
+    """None: whoever sends a task runs it, in a thread."""
+    beat: Running | None = None
+
+    def works_for(self, sender: Running) -> Running:
+        """Return the process that runs the tasks another sends."""
+        return self.worker or sender
+
+    def behind(self) -> list[Running]:
+        """Return the processes that work by the clock."""
+        return [running for running in (self.worker, self.beat) if running]
+
+
+def _silent(_: str) -> None:
+    """Tell nobody."""
+
+
 @contextmanager
-def running(folder: Path, names: tuple[str, ...] = tuple(SHOPS)) -> Generator[list[Server]]:
-    """Start the gateway and the shops, and end them when the block is left.
+def running(
+    folder: Path,
+    broker: Broker = Broker(MEMORY, "shop"),  # noqa: B008  # is frozen
+    *,
+    scheduled: bool = False,
+    tell: Callable[[str], None] = _silent,
+) -> Generator[Site]:
+    """Start everything, and end it when the block is left.
 
     Args:
         folder: Where databases and logs are kept.
-        names: Which shops to start.
+        broker: What carries tasks; with one in memory there is no process for them alone.
+        scheduled: Also start what sends tasks by the clock.
+        tell: Is told the name of what is there.
     """
-    with ExitStack() as stack:
-        gateway = stack.enter_context(
-            _started("gateway", "-m examples.gateway.server --fd {fd}", folder, {})
-        )
-        shops = [
-            stack.enter_context(
-                _started(name, SHOPS[name], folder, {"SHOP_GATEWAY": gateway.address})
-            )
-            for name in names
-        ]
-        gateway.wait_until_ready()
+    cast = _Cast(folder, broker.environment)
+    try:
+        neighbours = cast.serve("Payments, mail, warehouse, supplier", NEIGHBOURS)
+        cast.variables["SHOP_GATEWAY"] = neighbours.address
+        arguments = WORKER.format(queue=broker.queue)
+        worker = None if broker.in_memory else cast.start("Celery worker", arguments)
+        beat = cast.start("Celery beat", BEAT) if scheduled else None
+        shops = [cast.serve(name, arguments) for name, arguments in SHOPS.items()]
+        neighbours.wait_until_ready()
+        tell(neighbours.name)
         for shop in shops:
             shop.wait_until_ready("/products")
-        yield shops
-
-
-@contextmanager
-def _started(
-    name: str, arguments: str, folder: Path, environment: dict[str, str]
-) -> Generator[Server]:
-    """Start a process on a free port; the socket is open before, so that nobody takes the port."""
-    database = folder / f"{name.lower().replace(', ', '-')}.sqlite3"
-    variables = {**os.environ, **DJANGO, **environment, "SHOP_DATABASE": str(database)}
-    if name.startswith("Django"):
-        _migrate(variables)
-    log = database.with_suffix(".log")
-    with socket.create_server(("127.0.0.1", 0)) as listening, log.open("wb") as output:
-        port: int = listening.getsockname()[1]
-        process = subprocess.Popen(
-            [sys.executable, *arguments.format(fd=listening.fileno()).split()],
-            cwd=ROOT,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            pass_fds=[listening.fileno()],
-            start_new_session=True,  # Ctrl-C is for the demo, which ends its children in order
-        )
-    try:
-        yield Server(name, port, log, process)
+            tell(shop.name)
+        for behind, text in ((beat, "beat: Starting..."), (worker, " ready.")):
+            if behind:
+                behind.wait_until_it_says(text)
+                tell(behind.name)
+        yield Site(folder, shops, neighbours, worker, beat)
     finally:
-        _stop(process)
+        cast.end()
 
 
-def _migrate(variables: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "django", "migrate", "--verbosity", "0"]
-    subprocess.run(command, cwd=ROOT, env=variables, check=True, timeout=START_TIMEOUT)
+class _Cast:
+    """The processes that were started, and what they are told."""
 
+    def __init__(self, folder: Path, variables: dict[str, str]) -> None:
+        self.variables = {**os.environ, **variables}
+        self._folder = folder
+        self._started: list[Running] = []
 
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """End a process, by force when it does not end by itself."""
-    process.terminate()
-    try:
-        process.wait(STOP_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(STOP_TIMEOUT)
+    def serve(self, name: str, arguments: str) -> Server:
+        """Start a server; its socket is open before, so that nobody takes the port."""
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            fd = listening.fileno()
+            started = self.start(name, arguments.format(fd=fd), pass_fds=[fd])
+            port: int = listening.getsockname()[1]
+        return Server(started.name, started.log, started.process, port)
+
+    def start(self, name: str, arguments: str, pass_fds: list[int] | None = None) -> Running:
+        """Start a process of Python."""
+        stem = re.sub(r"\W+", "-", name.lower())
+        database, log = self._folder / f"{stem}.sqlite3", self._folder / f"{stem}.log"
+        variables = {**self.variables, "SHOP_DATABASE": str(database)}
+        if name.startswith("Django"):  # alone: a Celery that sees this makes itself part of Django
+            variables |= DJANGO
+            shutil.copy(self._migrated(), database)
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, *arguments.split()],
+                cwd=ROOT,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=pass_fds or [],
+                start_new_session=True,  # Ctrl-C is for the demo, which ends its children in order
+            )
+        started = Running(name, log, process)
+        self._started.append(started)
+        return started
+
+    def _migrated(self) -> Path:
+        """Return a database with the tables that Django needs; made once, as that takes its time."""
+        database = self._folder / "django.sqlite3"
+        if not database.exists():
+            variables = {**self.variables, **DJANGO, "SHOP_DATABASE": str(database)}
+            command = [sys.executable, "-m", "django", "migrate", "--verbosity", "0"]
+            subprocess.run(command, cwd=ROOT, env=variables, check=True, timeout=START_TIMEOUT)
+        return database
+
+    def end(self) -> None:
+        """Ask all to end at once, and use force with those that do not, and with their children."""
+        for started in self._started:
+            started.process.terminate()
+        for started in self._started:
+            try:
+                started.process.wait(STOP_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                os.killpg(started.process.pid, signal.SIGKILL)
+                started.process.wait(STOP_TIMEOUT)

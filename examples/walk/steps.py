@@ -14,6 +14,20 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Behind:
+    """What the task that a request sends has to bring about, under the id of the request."""
+
+    task: str
+    code: str = ""
+    """The error's code; empty when it succeeds, and then nothing may be recorded."""
+    level: str = "ERROR"
+    mail: bool = False
+    """Whether a mail has to go out."""
+    kills: bool = False
+    """Whether it takes its process along, which a worker in a thread cannot show."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One request and what it has to bring about."""
 
@@ -39,6 +53,8 @@ class Step:
     """Texts that are for operators: in the log, but not in the body."""
     hides: tuple[str, ...] = ()
     """Texts that may be neither in the body nor in the log nor in the metrics."""
+    behind: Behind | None = None
+    """What goes on after the answer."""
 
     @property
     def method(self) -> str:
@@ -414,6 +430,40 @@ HEALTH = (
     Step(title="The same with a slash", ask="GET /health/", status=200, content_type="*"),
 )
 
+BEHIND = (
+    Step(
+        title="An order is confirmed by mail, behind the answer",
+        ask="POST /orders",
+        send={"sku": "SKU-882", "quantity": 1},
+        status=201,
+        behind=Behind(task="shop.confirm_order", mail=True),
+    ),
+    Step(
+        title="The mail service is busy: the task waits as long as it is asked to, and tries again",
+        ask="POST /orders",
+        send={"sku": "SKU-882", "quantity": 1, "mail": "busy"},
+        status=201,
+        behind=Behind(task="shop.confirm_order", mail=True),
+    ),
+    Step(
+        title="A refund that the gateway refuses every time: recorded once, after the last attempt",
+        ask="POST /orders/1/refund",
+        send={"gateway": "error"},
+        status=202,
+        body={"id": 1, "status": "refunding"},
+        behind=Behind(task="shop.refund", code="DEPENDENCY_FAILED"),
+    ),
+)
+
+KILLED = (
+    Step(
+        title="A task whose process is killed: nothing in it could say a word",
+        ask="POST /catalogue",
+        status=202,
+        behind=Behind(task="shop.print_catalogue", code="TASK_LOST", level="CRITICAL", kills=True),
+    ),
+)
+
 WALK: dict[str, tuple[Step, ...]] = {
     "All is well": WELL,
     "The caller's fault": CALLERS,
@@ -421,4 +471,5 @@ WALK: dict[str, tuple[Step, ...]] = {
     "A calculator": CALCULATOR,
     "The same errors in the caller's language, format and trace": MANNERS,
     "Health": HEALTH,
+    "Behind the answer: tasks, under the id of the request that sent them": BEHIND,
 }

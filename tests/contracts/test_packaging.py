@@ -114,7 +114,7 @@ def test_no_tracked_configuration_holds_an_address_of_an_index() -> None:
 
 def test_every_third_party_import_has_a_declared_home() -> None:
     """A library that a package imports is placed in the contracts of import-linter."""
-    frameworks = {"django", "flask", "werkzeug", "asgiref", "jinja2", "markupsafe"}
+    frameworks = {"django", "flask", "werkzeug", "click", "asgiref", "jinja2", "markupsafe"}
     for_checkers = {"_typeshed"}
     contracts = table("pyproject.toml")["tool"]["importlinter"]["contracts"]
     (homes,) = (contract for contract in contracts if contract["id"] == "homes")

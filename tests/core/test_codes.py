@@ -130,6 +130,12 @@ def test_a_database_error_is_what_its_code_says(
     assert error.type_name == "DatabaseError"
 
 
+@pytest.mark.parametrize("code", ["JOB_TIMED_OUT", "TASK_TIMED_OUT", "TASK_EXPIRED"])
+def test_work_that_ran_out_of_its_own_time_is_not_to_be_tried_again(code: str) -> None:
+    """It would take as long, unlike a dependency that was slow once."""
+    assert not AppError(ErrorCode[code], "too long").transient
+
+
 def test_a_code_may_override_every_fact_of_its_kind() -> None:
     """Status, transience, severity, class and category of a code go before its kind's."""
     error = AppError(ParcelCode.PARCEL_TEAPOT)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import pickle
 import string
 import threading
 
@@ -18,6 +19,7 @@ from holdfast.context import (
     current_context,
     current_trace_id,
     end,
+    left_by,
     parse_traceparent,
     resume,
     work_context,
@@ -332,3 +334,38 @@ def test_outside_of_any_work_no_field_stays_with_the_thread() -> None:
     bind_request(user=7)
 
     assert current_context() is None
+
+
+def test_an_exception_knows_the_innermost_work_it_left() -> None:
+    """Whoever sees it outside of all work still learns the id and the fields of where it was raised."""
+    error = ValueError("no")
+
+    with pytest.raises(ValueError, match="no"), work_context("outer"):  # noqa: SIM117  # as code nests
+        with work_context("inner"), bind(order=7):
+            raise error
+
+    left = left_by(error)
+    assert left is not None
+    assert (left.trace_id, dict(left.fields)) == ("inner", {"order": 7})
+
+
+def test_an_exception_that_is_raised_again_leaves_the_work_of_then() -> None:
+    """One object, raised in one piece of work and then in another, belongs to the second."""
+    error = ValueError("no")
+
+    for name in ("first", "second"):
+        with pytest.raises(ValueError, match="no"), work_context(name):
+            raise error
+
+    left = left_by(error)
+    assert left is not None
+    assert left.trace_id == "second"
+
+
+def test_what_an_exception_left_stays_in_this_process() -> None:
+    """It can be pickled, whatever was bound, and arrives without it."""
+    error = ValueError("no")
+    with pytest.raises(ValueError, match="no"), work_context("one"), bind(lock=threading.Lock()):
+        raise error
+
+    assert left_by(pickle.loads(pickle.dumps(error))) is None  # noqa: S301  # our own bytes

@@ -608,3 +608,73 @@ runtime.handle(ValueError("lost"), Origin(boundary="job"))
 
     assert done.returncode == 0
     assert "'hanger' did not finish in time; events not delivered: 0, beside the one" in done.stderr
+
+
+LATE = """
+import atexit, sys, threading
+from holdfast.record import Origin
+from holdfast.runtime import Runtime
+from holdfast.settings import ReportingSettings, Settings
+
+
+class Reporter:
+    name = "late"
+
+    def report(self, event):
+        said = event.record.message
+        sys.stdout.write(f"{{said}}\\n")
+        if said == "hangs":
+            threading.Event().wait(25)
+
+    def close(self):
+        sys.stdout.write("closed\\n")
+
+
+def late():
+    for said in ("first", {said!r}, "last"):
+        runtime.handle(ValueError(said), Origin(boundary="job"))
+    (delivery,) = runtime.dispatcher.deliveries()
+    sys.stdout.write(f"{{delivery.delivered}} {{delivery.dropped}}\\n")
+
+
+atexit.register(late)
+runtime = Runtime(Settings(reporters=(), reporting=ReportingSettings(inline={inline})), reporters=[Reporter()])
+if {begun}:
+    runtime.handle(ValueError("early"), Origin(boundary="job"))
+runtime.install()
+"""
+
+
+@pytest.mark.parametrize("inline", [False, True])
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_fails_after_the_reporters_were_closed_at_exit_is_told(
+    *, begun: bool, inline: bool
+) -> None:
+    """What was registered with `atexit` before us runs after us: its errors are delivered, and reporters closed again."""
+    done = run_script(LATE.format(said="second", inline=inline, begun=begun))
+
+    early = ["early"] if begun else []
+    told = [line for said in ("first", "second", "last") for line in (said, "closed")]
+    assert done.stdout.splitlines() == [*early, "closed", *told, f"{3 + begun} 0"]
+
+
+def test_a_reporter_that_hangs_after_it_was_closed_is_given_up() -> None:
+    """The process ends; what comes after that is counted as dropped."""
+    done = run_script(LATE.format(said="hangs", inline=False, begun=True))
+
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == ["early", "closed", "first", "closed", "hangs", "2 1"]
+    assert done.stderr.count("'late' did not finish in time") == 1
+
+
+def test_a_runtime_that_is_closed_in_the_middle_tells_nothing_more() -> None:
+    """Only the end of the process has an after."""
+    keeper = Keeper()
+    dispatcher = Dispatcher([keeper])
+    dispatcher.emit(event("before"))
+    assert dispatcher.close()
+
+    dispatcher.emit(event("after"))
+
+    assert keeper.seen == ["before"]
+    assert dispatcher.deliveries() == (Delivery("keeper", 1, 0, 1, 0),)

@@ -13,8 +13,8 @@ import pytest
 from holdfast import health_check
 from holdfast.context import current_trace_id, work_context
 from holdfast.environment import activated
+from holdfast.forks import _renew
 from holdfast.health import Check, CheckResult, HealthRegistry, HealthStatus
-from holdfast.health.registry import _forget_threads
 from holdfast.testing import FakeClock, RecordingRuntime
 
 
@@ -248,7 +248,7 @@ def test_a_forked_child_checks_for_itself(registry: HealthRegistry) -> None:
     registry.register_check("one", lambda: True)
 
     with registry._lock:
-        _forget_threads()  # as `os.register_at_fork` has it called in the child
+        _renew()  # as `os.register_at_fork` has it called in the child
 
         assert registry.get_health_status().status is HealthStatus.PASS
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from holdfast.codes import Severity
 from holdfast.context import work_context
 from holdfast.errors import ResourceNotFoundError
-from holdfast.events import Event
+from holdfast.events import Event, Scalar
 from holdfast.record import Origin
 from holdfast.reporting.logging import LoggingReporter, TraceContextFilter
 from holdfast.runtime import Runtime
@@ -189,7 +189,7 @@ def test_an_events_own_service_is_kept_beside_ours(log: Keeping) -> None:
 
 
 def test_another_event_is_logged_under_its_name(log: Keeping) -> None:
-    """Attributes become fields; a name that logging keeps for itself gets an underscore."""
+    """Attributes become fields, and are said behind it; names that logging keeps get an underscore."""
     event = Event(
         name="circuit.opened",
         severity=Severity.WARNING,
@@ -200,7 +200,7 @@ def test_another_event_is_logged_under_its_name(log: Keeping) -> None:
     LoggingReporter(logger=NAME).report(event)
 
     (record,) = log.records
-    assert record.getMessage() == "circuit.opened"
+    assert record.getMessage() == "circuit.opened name=payments failures=5 message=x taskName=y"
     assert record.created == WHEN.timestamp()
     assert {k: record.__dict__[k] for k in ("name_", "failures", "message_", "taskName_")} == {
         "name_": "payments",
@@ -208,6 +208,59 @@ def test_another_event_is_logged_under_its_name(log: Keeping) -> None:
         "message_": "x",
         "taskName_": "y",
     }
+
+
+def told(log: Keeping, **attributes: Scalar) -> str:
+    """Return the line of an event with attributes."""
+    event = Event(
+        name="job.failed", severity=Severity.WARNING, time=WHEN, attributes=dict(attributes)
+    )
+    LoggingReporter(logger=NAME).report(event)
+    return log.lines[-1]
+
+
+def test_an_events_line_says_what_happened(log: Keeping) -> None:
+    """Numbers and words as they are, what has spaces in quotation marks; what is empty is left out."""
+    line = told(
+        log,
+        job="nightly",
+        trace_id="job-42",
+        exit_status=9,
+        reason='disk "a" full',
+        code="",
+        n=None,
+    )
+
+    assert line == r'job.failed job=nightly exit_status=9 reason="disk \"a\" full"'
+    assert log.records[-1].msg == "job.failed%s"
+
+
+def test_an_events_line_has_bounds(log: Keeping) -> None:
+    """Neither one attribute nor many make a line without end."""
+    assert told(log, output="x" * 10_000) == f"job.failed output={'x' * 199}…"
+    assert len(told(log, **{f"fact{n}": "y" * 100 for n in range(100)})) <= 1020
+
+
+def test_an_attribute_can_forge_no_other(log: Keeping) -> None:
+    """What could be taken for a further attribute, or a format, is only text."""
+    assert told(log, sku="7 exit_status=0") == 'job.failed sku="7 exit_status=0"'
+    assert told(log, sku="100%s%(n)d") == "job.failed sku=100%s%(n)d"
+
+
+@given(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8"), min_size=1))
+def test_an_attribute_never_makes_a_second_line(name: str, value: str) -> None:
+    """Line breaks of any kind are escaped, in names and in values."""
+    handler, logger = Keeping(), logging.getLogger(f"{NAME}.forged")
+    logger.propagate = False
+    logger.handlers = [handler]
+    event = Event(
+        name="a%b", severity=Severity.ERROR, time=WHEN, attributes={f"n{name}": value, "end": 1}
+    )
+
+    LoggingReporter(logger=logger.name).report(event)
+
+    assert len(handler.lines[0].splitlines()) == 1
+    assert handler.lines[0].startswith("a%b n")
 
 
 def test_a_percent_sign_is_only_text(log: Keeping) -> None:

@@ -701,6 +701,15 @@ def test_pairs_that_json_made_lists_are_pairs_still() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["4696f014-880f-4111-1111-111111dc973b", "trace 4111111111111111a0b1c2d3e4f50617 of a task"],
+)
+def test_digits_within_an_id_are_no_card_number(text: str) -> None:
+    """UUIDs and trace ids stay whole: without them an error cannot be looked up."""
+    assert Redactor().text(text) == text
+
+
 def test_a_card_number_with_hard_blanks_is_one() -> None:
     """As word processors and web pages write it."""
     assert Redactor().text("card 4111\u00a01111\u00a01111\u00a01111") == "card [redacted]"

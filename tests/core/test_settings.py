@@ -107,7 +107,7 @@ class TestDefaults:
         assert settings.reporters == ("logging",)
         assert settings.response_format == "envelope"
         assert settings.expose_details is False
-        assert settings.reporting == ReportingSettings(queue_size=1000, flush_timeout=2.0)
+        assert settings.reporting == ReportingSettings(queue_size=1000, flush_timeout=1.5)
         assert settings.logging.format == "none"
 
     def test_settings_cannot_be_changed(self) -> None:

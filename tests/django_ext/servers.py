@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+SETTINGS = "tests.django_ext.project.settings"
 START_UP = 30.0
 DELIVERY = 5.0
 STEP = 0.02
@@ -53,6 +54,7 @@ class Server:
     protocol: str
     port: int
     folder: Path
+    process: subprocess.Popen[bytes] | None = None
     seen: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
 
     def ask(
@@ -99,25 +101,40 @@ class Server:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-@contextmanager
-def serve(protocol: str, folder: Path) -> Generator[Server, None, None]:
-    """Run a server for the length of a block."""
-    port = free_port()
-    command = [part.format(port=port) for part in COMMANDS[protocol]]
-    environ = {
+def surroundings(
+    folder: Path, settings: str = SETTINGS, further: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the environment of a process that runs a project and files its records in a folder."""
+    return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-        "DJANGO_SETTINGS_MODULE": "tests.django_ext.project.settings",
+        "DJANGO_SETTINGS_MODULE": settings,
         "HOLDFAST_TEST_RECORDS": str(folder / "records"),
         "PYTHONUNBUFFERED": "1",
+        **(further or {}),
     }
+
+
+@contextmanager
+def serve(
+    protocol: str,
+    folder: Path,
+    *,
+    settings: str = SETTINGS,
+    options: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Generator[Server, None, None]:
+    """Run a server for the length of a block, with further options and variables."""
+    port = free_port()
+    command = [part.format(port=port) for part in (*COMMANDS[protocol], *options)]
+    environ = surroundings(folder, settings, environment)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", *command], cwd=ROOT, env=environ, stdout=log, stderr=log
         )
         try:
             wait_for(process, port, folder / "log")
-            yield Server(protocol, port, folder)
+            yield Server(protocol, port, folder, process)
         finally:
             process.terminate()
             try:

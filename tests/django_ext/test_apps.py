@@ -1,6 +1,7 @@
 """Start-up: settings, the runtime, and what changes them."""
 
 import gc
+import logging
 import subprocess
 import sys
 import weakref
@@ -12,9 +13,11 @@ from django.core.signals import got_request_exception
 from django.test import override_settings
 
 from holdfast import environment
-from holdfast.context import work_context
+from holdfast.context import begin, end, work_context
+from holdfast.record import Origin
 from holdfast.runtime import Runtime
 from holdfast.settings import SettingsError
+from holdfast.testing import RecordingRuntime
 from holdfast_django import current, views
 from holdfast_django.conf import DjangoSettings
 from tests.django_ext.conftest import RecordingProject
@@ -62,15 +65,38 @@ def test_all_mistakes_in_settings_are_told_at_once() -> None:
     assert "HOLDFAST.REDACT.KEY" in said
 
 
-def test_a_runtime_that_is_there_already_stays_the_processs() -> None:
-    """Requests find the project's own all the same."""
+@pytest.mark.parametrize("boundary", ["django.request", "django.command", "django.task"])
+def test_a_runtime_that_is_there_already_stays_the_processs(boundary: str) -> None:
+    """Requests, commands and tasks find the project's own all the same."""
     current.project_runtime().uninstall()
     other = Runtime(DjangoSettings(reporters=())).install()
     try:
         made = current.rebuild()
         assert environment.current() is other
-        with work_context(boundary=current.BOUNDARY):
+        with work_context(boundary=boundary):
             assert environment.current() is made
+    finally:
+        other.uninstall()
+
+
+def test_what_the_project_has_handled_is_no_error_of_the_process(
+    project: RecordingProject,
+) -> None:
+    """The server's log and the end of the process tell the process's runtime, which is another one."""
+    current.project_runtime().uninstall()
+    other = RecordingRuntime()
+    other.install()
+    try:
+        current.replace(current.project_runtime())
+        error = KeyError("sku")
+        token = begin(boundary=current.BOUNDARY)
+        current.project_runtime().handle(error, Origin(boundary=current.BOUNDARY))
+        end(token)
+
+        logging.getLogger("gunicorn.error").error("Error handling request", exc_info=error)
+
+        assert len(project.recorded.records) == 1
+        assert other.recorded.records == []
     finally:
         other.uninstall()
 

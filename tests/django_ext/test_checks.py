@@ -1,5 +1,6 @@
 """System checks: what would make errors escape."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
@@ -10,16 +11,46 @@ from django.core.checks import run_checks
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path
+from django.utils.deprecation import MiddlewareMixin
 from rest_framework.views import APIView
 
+from holdfast_django import current
 from holdfast_django.checks import HANDLER, MIDDLEWARE, OUR_CSRF_VIEW
 from holdfast_django.middleware import HoldfastMiddleware
+from tests.django_ext.conftest import RecordingProject
 
 WITHOUT_DRF = [app for app in settings.INSTALLED_APPS if app != "rest_framework"]
+LATE_APPS = [*settings.INSTALLED_APPS[1:3], "holdfast_django", *settings.INSTALLED_APPS[3:]]
 
 
 class OwnMiddleware(HoldfastMiddleware):
     """One of the project's own kind."""
+
+
+class Answering(MiddlewareMixin):
+    """Answers errors itself."""
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer some."""
+        if isinstance(error, KeyError):
+            return HttpResponse("all is well")
+        return None
+
+
+class Noting(MiddlewareMixin):
+    """Notes errors, and answers none."""
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> None:
+        """Note."""
+        error.add_note("noted")
+        if request.path:
+            return
+
+
+class Unreadable(MiddlewareMixin):
+    """Has no source."""
+
+    process_exception = staticmethod(print)
 
 
 def ignore(*_: object) -> None:
@@ -74,6 +105,12 @@ def test_a_project_in_order_hears_nothing() -> None:
         ({"REST_FRAMEWORK": {"EXCEPTION_HANDLER": HANDLER}}, []),
         ({"DEBUG_PROPAGATE_EXCEPTIONS": True}, ["holdfast.W007"]),
         ({"INSTALLED_APPS": WITHOUT_DRF, "REST_FRAMEWORK": {}}, []),
+        ({"INSTALLED_APPS": [*settings.INSTALLED_APPS[1:], "holdfast_django"]}, ["holdfast.W008"]),
+        ({"INSTALLED_APPS": LATE_APPS}, []),
+        ({"MIDDLEWARE": [MIDDLEWARE, f"{__name__}.Answering"]}, ["holdfast.W010"]),
+        ({"MIDDLEWARE": [MIDDLEWARE, f"{__name__}.Unreadable"]}, ["holdfast.W010"]),
+        ({"MIDDLEWARE": [MIDDLEWARE, f"{__name__}.Noting", f"{__name__}.nowhere"]}, []),
+        ({"HOLDFAST": {"REPORTERS": [], "HOOKS": {"LOGGING": False}}}, []),
     ],
 )
 def test_what_lets_errors_escape_is_told(changed: dict[str, Any], expected: list[str]) -> None:
@@ -93,3 +130,26 @@ def test_asynchronous_views_in_transactions_are_told() -> None:
     """Django cannot run them."""
     with patch.dict(settings.DATABASES["default"], ATOMIC_REQUESTS=True):
         assert "holdfast.W006" in found()
+
+
+@pytest.mark.parametrize("passes_on", [True, False])
+def test_a_factory_of_log_records_that_keeps_them_to_itself_is_told(*, passes_on: bool) -> None:
+    """One that calls the factory before it is in order (W009); asking records nothing."""
+    before = logging.getLogRecordFactory()
+
+    def make(*args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: ANN401  # as logging calls it
+        return (before if passes_on else logging.LogRecord)(*args, **kwargs)
+
+    logging.setLogRecordFactory(make)
+    try:
+        assert found() == ([] if passes_on else ["holdfast.W009"])
+    finally:
+        logging.setLogRecordFactory(before)
+
+
+def test_a_runtime_without_hooks_hears_nothing_of_log_records(project: RecordingProject) -> None:
+    """As one that was uninstalled, or that a test has made."""
+    current.project_runtime().uninstall()
+
+    assert found() == []
+    assert project.recorded.records == []

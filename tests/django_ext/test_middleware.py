@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from dataclasses import replace
+from types import ModuleType
 from typing import cast
 from unittest.mock import Mock, patch
 
@@ -23,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.classify import UNKNOWN, Classification, Classifier
-from holdfast.context import WorkContext, current_context
+from holdfast.context import WorkContext, current_context, work_context
 from holdfast.errors import AppError, InternalServerError
 from holdfast.handler import Action, Verdict, last_server_error
 from holdfast.record import Origin
@@ -163,6 +164,34 @@ def test_an_error_explains_the_answer_of_its_own_request_alone(
     codes = [record.classification.code for record in project.recorded.records]
     assert codes == ["INTERNAL_ERROR", "UNEXPLAINED_RESPONSE"]
     assert last_server_error() is None
+
+
+def test_an_error_of_one_request_explains_no_other_within_the_same_work(
+    client: Client, project: RecordingProject
+) -> None:
+    """A command that serves requests, such as a server of its own, is one piece of work around them all."""
+    with work_context("the-command"):
+        client.get("/sync/degraded")
+        client.get("/sync/bodiless")
+
+    codes = [record.classification.code for record in project.recorded.records]
+    assert codes == ["INTERNAL_ERROR", "UNEXPLAINED_RESPONSE"]
+
+
+def test_a_worker_that_gunicorn_ends_leaves_the_record_of_its_request(
+    project: RecordingProject,
+) -> None:
+    """The exit goes on; its frames show where the request was."""
+    gunicorn = ModuleType("gunicorn.workers.base")
+    exec("def handle_abort(): raise SystemExit(1)", gunicorn.__dict__)  # noqa: S102  # what gunicorn's handler does
+
+    with pytest.raises(SystemExit):
+        HoldfastMiddleware(lambda _: gunicorn.handle_abort())(RequestFactory().get("/"))
+
+    (record,) = project.recorded.records
+    assert record.classification.code == "PROCESS_CRASHED"
+    assert record.origin.boundary == "django.request"
+    assert record.frames[-1].function == "handle_abort"
 
 
 def test_a_bodiless_refusal_gets_a_body_and_keeps_its_headers() -> None:

@@ -160,13 +160,18 @@ def test_the_failing_middleware_is_of_the_kind_of_the_server(server: Server) -> 
 def test_an_error_in_a_stream_is_recorded_and_breaks_off_the_body(
     server: Server, path: str
 ) -> None:
-    """The status has left; the error is recorded once, under the request's id, and the body ends early."""
+    """The status has left; the error is recorded once, under the request's id, and the body ends early.
+
+    Under WSGI Django reads an asynchronous body to its end before anything leaves.
+    """
     trace_id = uuid.uuid4().hex
 
     reply = server.ask("GET", path, headers={"X-Request-ID": trace_id})
 
-    assert reply.broken or reply.status == 500
-    assert [record["code"] for record in server.records_of(trace_id)] == ["INTERNAL_ERROR"]
+    begun = not (path == "/async/async-stream" and server.protocol == "wsgi")
+    assert (reply.status, reply.broken) == ((200, True) if begun else (500, False))
+    (record,) = server.records_of(trace_id)
+    assert (record["code"], record["message"]) == ("INTERNAL_ERROR", "'the stream broke'")
 
 
 def test_head_gets_the_headers_of_the_answer_and_no_body(server: Server) -> None:

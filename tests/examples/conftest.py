@@ -10,8 +10,8 @@ from examples.walk.processes import SHOPS, Server, running
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
     """Give every shop by its name."""
-    with running(tmp_path_factory.mktemp("shops")) as shops:
-        yield {shop.name: shop for shop in shops}
+    with running(tmp_path_factory.mktemp("shops")) as site:
+        yield {shop.name: shop for shop in site.shops}
 
 
 @pytest.fixture(params=list(SHOPS))

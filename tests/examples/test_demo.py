@@ -5,21 +5,28 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 from unittest.mock import Mock
 
 import psutil
 import pytest
+from amqp.exceptions import NotFound
+from kombu import Connection, Exchange, Queue
+from redis import Redis
 
 from examples.shop.calculator import CalculatorCode
 from examples.shop.errors import ShopCode
 from examples.walk import main
 from examples.walk.answers import Answer, Outcome, recorded, take
+from examples.walk.brokers import CANDIDATES, MEMORY, Keys, first_open
 from examples.walk.expectations import audit, objections
-from examples.walk.processes import Server
-from examples.walk.steps import CALLERS, OURS, WALK, Step
+from examples.walk.jobs import JOBS
+from examples.walk.processes import Server, Site
+from examples.walk.scheduled import ENTRIES
+from examples.walk.steps import CALLERS, KILLED, OURS, WALK, Step
 from holdfast import ErrorCode, ErrorKind
 
 ROOT = Path(__file__).parents[2]
@@ -27,43 +34,100 @@ DEMO = [sys.executable, "examples/demo.py"]
 ENVIRONMENT = {**os.environ, "NO_COLOR": "1"}
 STEPS = [step for steps in WALK.values() for step in steps]
 NOT_FOUND = next(step for step in CALLERS if step.code == "RESOURCE_NOT_FOUND")
+RABBITMQ, REDIS, _ = CANDIDATES
 CRASH = next(step for step in OURS if step.path == "/crash")
 
 
 @pytest.mark.timeout(180)
-def test_the_walk_ends_well() -> None:
-    """With --once the demo shows every step and ends with status 0."""
+def test_the_walk_ends_well_without_a_broker() -> None:
+    """With --once the demo shows every step, but for the one that takes a broker, and ends with status 0."""
+    environment = {**ENVIRONMENT, "SHOP_BROKER": MEMORY}
+
     done = subprocess.run(
-        [*DEMO, "--once"], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
+        [*DEMO, "--once"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
 
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-    assert f"{len(STEPS)} of {len(STEPS)} steps as they should be" in done.stdout
-    assert all(step.title in done.stdout for step in STEPS)
+    assert done.stderr == ""
+    assert_shown(done.stdout)
+    assert done.returncode == 0
+    assert "Tasks go by Celery's in-memory transport" in done.stdout
+    assert done.stdout.count("left out") == len(KILLED)
     assert "\x1b[" not in done.stdout
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
-def test_the_demo_serves_until_it_is_told_to_stop_and_ends_its_children(
-    ending: signal.Signals,
+@pytest.mark.parametrize(
+    ("address", "ending"),
+    [
+        pytest.param(RABBITMQ, signal.SIGTERM, marks=pytest.mark.service("rabbitmq")),
+        pytest.param(REDIS, signal.SIGINT, marks=pytest.mark.service("redis")),
+    ],
+    ids=["rabbitmq", "redis"],
+)
+def test_the_demo_serves_until_it_is_told_to_stop_and_leaves_nothing_behind(
+    address: str, ending: signal.Signals
 ) -> None:
-    """Without --once it prints where it serves; when it stops, so does all that it started."""
+    """Having walked with a broker it serves; when it stops, so does all that it started, and its queue goes."""
+    environment = {**ENVIRONMENT, "SHOP_BROKER": address}
+    shown = ""
     with subprocess.Popen(
-        DEMO, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+        DEMO, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
     ) as demo:
         assert demo.stdout is not None
         for line in demo.stdout:
+            shown += line
             if re.search(r"http://127\.0\.0\.1:\d+  Flask, ASGI", line):
                 break
         children = psutil.Process(demo.pid).children(recursive=True)
         demo.send_signal(ending)
         rest = demo.stdout.read()
 
+    assert_shown(shown)
     assert demo.returncode == 0
+    assert "left out" not in shown
     assert "Stopped." in rest
-    assert len(children) >= 5
+    assert len(children) >= 8
     assert psutil.wait_procs(children, timeout=10)[1] == []
+    (queue,) = re.findall(r"in the queue (\S+)", shown)
+    assert remains(address, queue) == []
+
+
+def assert_shown(text: str) -> None:
+    """Check that every step was shown and was as it should be."""
+    complaints = [line for line in text.splitlines() if "✗" in line or ": expected " in line]
+    assert complaints == [], text[-3000:]
+    steps = [step.title for step in (*STEPS, *KILLED)]
+    titles = [*steps, *(entry.title for entry in ENTRIES), *(job.title for job in JOBS)]
+    assert all(title in text for title in titles)
+    assert f"{len(titles)} of {len(titles)} steps as they should be" in text
+
+
+def remains(address: str, queue: str) -> list[str]:
+    """Return what a broker still has under the name of a queue."""
+    if address == REDIS:
+        with cast("Keys", Redis.from_url(address)) as redis:  # pyright: ignore[reportUnknownMemberType]  # has no types for it
+            return [str(key) for key in redis.scan_iter(f"*{queue}*")]
+    with Connection(address) as connection:
+        found: list[str] = []
+        with suppress(NotFound):
+            Queue(queue, channel=connection.channel()).queue_declare(passive=True)
+            found.append(f"queue {queue}")
+        with suppress(NotFound):
+            Exchange(queue, channel=connection.channel()).declare(passive=True)
+            found.append(f"exchange {queue}")
+        return found
+
+
+def test_who_is_no_broker_is_passed_over(servers: dict[str, Server]) -> None:
+    """Where nobody listens, or somebody who speaks something else, the demo does without."""
+    port = servers["Flask, WSGI"].port
+    strangers = [
+        "amqp://127.0.0.1:1//",
+        f"amqp://127.0.0.1:{port}//",
+        f"redis://127.0.0.1:{port}/0",
+    ]
+
+    assert first_open([*strangers, MEMORY]) == MEMORY
 
 
 def test_every_kind_of_error_is_walked_through() -> None:
@@ -105,12 +169,19 @@ def test_a_wrong_answer_is_noticed(servers: dict[str, Server], wrong: Step, said
 
 
 def test_a_walk_with_a_wrong_answer_fails_and_says_what_was_expected(
-    servers: dict[str, Server], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    servers: dict[str, Server],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The demo ends with 1, having printed what was expected of whom."""
     wrong = replace(NOT_FOUND, status=410)
     monkeypatch.setattr(main, "WALK", {"Wrong": (NOT_FOUND, wrong)})
-    monkeypatch.setattr(main, "running", Mock(return_value=nullcontext([*servers.values()])))
+    for rest in ("ENTRIES", "KILLED", "JOBS"):
+        monkeypatch.setattr(main, rest, ())
+    monkeypatch.setenv("SHOP_BROKER", MEMORY)
+    site = Site(tmp_path, [*servers.values()], servers["Flask, WSGI"])
+    monkeypatch.setattr(main, "running", Mock(return_value=nullcontext(site)))
     monkeypatch.setattr(main, "audited", Mock(return_value=True))
     monkeypatch.setattr(main, "signal", Mock())
     monkeypatch.setattr(sys, "argv", ["demo.py", "--once"])

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,16 +17,16 @@ ROOT = Path(__file__).parents[2]
 APP = "tests.flask_ext.served_app"
 
 COMMANDS = {
-    "gunicorn-sync": ("gunicorn", "--workers=1", "--no-control-socket", f"{APP}:app"),
+    "gunicorn-sync": ("gunicorn", "--workers=1", "--no-control-socket", "{module}:app"),
     "gunicorn-gthread": (
         "gunicorn",
         "--workers=1",
         "--worker-class=gthread",
         "--threads=2",
         "--no-control-socket",
-        f"{APP}:app",
+        "{module}:app",
     ),
-    "uvicorn-asgi": ("uvicorn", "--lifespan=off", f"{APP}:asgi"),
+    "uvicorn-asgi": ("uvicorn", "--lifespan=off", "{module}:asgi"),
 }
 # asgiref's adapter now and then loses a request that uvicorn reads while it ends the one before
 # ("CurrentThreadExecutor already quit or is broken"): each request has a connection of its own.
@@ -46,22 +46,32 @@ class Server:
     log: Path
     """What it wrote to standard output and error."""
 
-    def recorded(self, trace_id: str) -> list[dict[str, object]]:
-        """Return the records of one request, after everything before them was written."""
-        mark = f"mark-{trace_id}"
-        self.client.get("/no-such-route", headers={"X-Request-ID": mark})
+    def recorded(self, trace_id: str, mounts: Iterable[str] = ("",)) -> list[dict[str, object]]:
+        """Return the records of one request, after everything before them was written.
+
+        Args:
+            trace_id: The request's id.
+            mounts: Prefixes of the applications, each of which has a queue of its own.
+        """
+        marks = {f"mark{mount}-{trace_id}".replace("/", "."): mount for mount in mounts}
+        for mark, mount in marks.items():
+            self.client.get(f"{mount}/no-such-route", headers={"X-Request-ID": mark})
         for _ in range(int(_DEADLINE / _PAUSE)):
-            records = self._written()
-            if any(record["trace_id"] == mark for record in records):
+            records = self.written()
+            if marks.keys() <= {record["trace_id"] for record in records}:
                 return [record for record in records if record["trace_id"] == trace_id]
             self._pause()
-        raise AssertionError(f"no record of {mark} within {_DEADLINE} s: {self.log.read_text()}")
+        raise AssertionError(
+            f"no records of {[*marks]} within {_DEADLINE} s: {self.log.read_text()}"
+        )
 
-    def _written(self) -> list[dict[str, object]]:
+    def written(self) -> list[dict[str, object]]:
+        """Return the records that are in the file so far."""
         if not self.records.exists():
             return []
         whole = self.records.read_text().rpartition("\n")[0]
-        return [json.loads(line) for line in whole.splitlines()]
+        lines: list[dict[str, object]] = [json.loads(line) for line in whole.splitlines()]
+        return [line for line in lines if "trace_id" in line]
 
     def _pause(self) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -70,15 +80,22 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(name: str, folder: Path) -> Generator[Server]:
-    """Serve the application until the block ends."""
+def running(name: str, folder: Path, *options: str, module: str = APP) -> Generator[Server]:
+    """Serve the application of a module until the block ends.
+
+    Args:
+        name: Key of `COMMANDS`.
+        folder: Where the server's files go.
+        *options: Further ones of the server.
+        module: Has an `app`, and for ASGI an `asgi`.
+    """
     records, log = folder / "records.jsonl", folder / "server.log"
     with socket.create_server(("127.0.0.1", 0)) as listening, log.open("wb") as output:
-        module, *arguments = COMMANDS[name]
+        program, *arguments = (part.format(module=module) for part in COMMANDS[name])
         fd = listening.fileno()
-        bind = f"--bind=fd://{fd}" if module == "gunicorn" else f"--fd={fd}"
+        bind = f"--bind=fd://{fd}" if program == "gunicorn" else f"--fd={fd}"
         process = subprocess.Popen(
-            [sys.executable, "-m", module, bind, *arguments],
+            [sys.executable, "-m", program, bind, *options, *arguments],
             cwd=ROOT,
             env={**os.environ, "HOLDFAST_TEST_RECORDS": str(records)},
             stdout=output,

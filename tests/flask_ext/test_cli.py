@@ -2,8 +2,10 @@
 
 import pytest
 from flask import Blueprint, Flask
+from flask.cli import AppGroup
 from flask.testing import FlaskCliRunner
 from flask.typing import ResponseReturnValue
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from holdfast import AppError
 from tests.flask_ext.conftest import MakeApp
@@ -89,6 +91,47 @@ def test_switches_for_debugging_are_named(make_app: MakeApp, key: str) -> None:
 
     assert result.exit_code == 1
     assert result.output.startswith(f"{key} is on")
+
+
+def test_testing_is_named_as_long_as_it_propagates(make_app: MakeApp) -> None:
+    """What TESTING does to errors is found, unless it was told not to."""
+    propagating = make_app(TESTING=True).test_cli_runner().invoke(args=["holdfast", "check"])
+    answering = make_app(TESTING=True, PROPAGATE_EXCEPTIONS=False).test_cli_runner()
+
+    assert propagating.output.startswith("TESTING is on")
+    assert answering.invoke(args=["holdfast", "check"]).exit_code == 0
+
+
+def test_what_was_put_around_the_application_afterwards_is_named(app: Flask) -> None:
+    """A WSGI middleware outside of ours has errors that only the server sees."""
+    app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]  # as Flask documents
+
+    result = app.test_cli_runner().invoke(args=["holdfast", "check"])
+
+    assert result.exit_code == 1
+    assert result.output.startswith("ProxyFix was put around wsgi_app")
+
+
+def test_commands_that_were_put_in_the_place_of_others_are_named(app: Flask) -> None:
+    """A group that replaced the application's is not watched."""
+    ours, app.cli = app.cli, AppGroup("other")
+    app.cli.commands.update(ours.commands)
+
+    result = app.test_cli_runner().invoke(args=["holdfast", "check"])
+
+    assert result.exit_code == 1
+    assert result.output.startswith("app.cli was replaced")
+
+
+@pytest.mark.parametrize("hook", ["UNCAUGHT", "LOGGING"])
+def test_hooks_that_are_off_are_named(make_app: MakeApp, hook: str) -> None:
+    """Whoever switches off a hook is told what is not recorded then."""
+    runner = make_app(HOLDFAST_HOOKS={hook: False}).test_cli_runner()
+
+    result = runner.invoke(args=["holdfast", "check"])
+
+    assert result.exit_code == 1
+    assert result.output.startswith(f"HOLDFAST_HOOKS.{hook} is off")
 
 
 def test_a_route_under_the_health_endpoints_is_named(app: Flask) -> None:

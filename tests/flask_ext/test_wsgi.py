@@ -2,16 +2,18 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 import pytest
-from flask import Flask, Response, got_request_exception
+from flask import Flask, Response, got_request_exception, request
 from flask.testing import FlaskClient
+from flask.typing import ResponseReturnValue
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import create_environ
 
-from holdfast.context import current_context, current_trace_id
+from holdfast.context import current_context, current_trace_id, work_context
 from holdfast.testing import RecordingReporter
 from holdfast_flask import Holdfast
 from tests.flask_ext.bodies import about
@@ -163,6 +165,25 @@ def test_a_teardown_error_is_raised_under_testing(app: Flask, recorded: Recordin
     assert len(recorded.records) == 1
 
 
+@pytest.mark.parametrize("path", ["/", "/boom"])
+def test_the_traceback_of_what_goes_on_to_the_server_is_flasks(app: Flask, path: str) -> None:
+    """None of its lines are ours, be it raised in a view or while Flask tidies up."""
+    app.testing = True
+    if path == "/":
+        failing_teardown(app)
+
+    @app.get("/boom")
+    def boom() -> str:
+        raise ValueError("no")
+
+    with pytest.raises(Exception, match=r"no|tidying") as caught:
+        app.test_client().get(path)
+
+    modules = {frame.f_globals["__name__"].partition(".")[0] for frame, _ in walk_tb(caught.tb)}
+    assert "flask" in modules
+    assert not modules & {"holdfast", "holdfast_flask"}
+
+
 def test_a_failing_receiver_of_the_signal_is_answered(
     app: Flask, recorded: RecordingReporter
 ) -> None:
@@ -182,6 +203,86 @@ def test_a_failing_receiver_of_the_signal_is_answered(
     told = {record.message for record in recorded.records}
     told |= {cause.message for record in recorded.records for cause in record.causes}
     assert "the first" in told
+
+
+def test_receivers_of_the_signal_hear_of_what_escapes_flask(app: Flask) -> None:
+    """Who used to see such an error in the server, where it was not answered, is told of it by the signal."""
+    failing_teardown(app)
+    heard: list[BaseException] = []
+
+    def hear(_: Flask, exception: BaseException) -> None:
+        heard.append(exception)
+
+    with got_request_exception.connected_to(hear, app):
+        app.test_client().get("/")
+
+    assert [str(error) for error in heard] == ["while tidying up"]
+
+
+def test_what_closing_a_response_raises_is_recorded_and_goes_on(
+    app: Flask, recorded: RecordingReporter
+) -> None:
+    """It belongs to the request, whose id and operation its record has, and the server gets it as before."""
+
+    @app.get("/orders/<int:order>")
+    def view(order: int) -> Response:
+        response = Response("fine")
+
+        @response.call_on_close
+        def fail() -> None:
+            raise LookupError("while tidying up")
+
+        return response
+
+    body = app.wsgi_app(create_environ("/orders/7", headers={"X-Request-ID": "order-42"}), ignored)
+    assert b"".join(body) == b"fine"
+    with pytest.raises(LookupError):
+        body.close()  # type: ignore[attr-defined]  # of most bodies
+
+    (record,) = recorded.records
+    assert (record.origin.operation, record.trace_id) == ("GET /orders/<int:order>", "order-42")
+    assert current_context() is None
+
+
+def test_an_error_explains_no_answer_of_another_request(
+    app: Flask, recorded: RecordingReporter
+) -> None:
+    """Where a command serves several requests, each 5xx is explained by itself."""
+
+    @app.get("/boom")
+    def boom() -> str:
+        raise ValueError("no")
+
+    @app.get("/busy")
+    def busy() -> tuple[str, int]:
+        return "busy", 503
+
+    with work_context("serve"):
+        app.test_client().get("/boom")
+        app.test_client().get("/busy")
+
+    codes = [record.classification.code for record in recorded.records]
+    assert codes == ["INTERNAL_ERROR", "UNEXPLAINED_RESPONSE"]
+
+
+def test_an_error_of_an_application_explains_the_answer_of_the_one_around_it(
+    make_app: MakeApp, recorded: RecordingReporter
+) -> None:
+    """A view that passes on what another application answers does not count its error again."""
+    inner, outer = make_app(), make_app()
+
+    @inner.get("/")
+    def boom() -> str:
+        raise ValueError("no")
+
+    @outer.get("/")
+    def passing() -> ResponseReturnValue:
+        return Response.from_app(inner, request.environ.copy())
+
+    answer = outer.test_client().get("/")
+
+    assert answer.status_code == 500
+    assert [record.classification.code for record in recorded.records] == ["INTERNAL_ERROR"]
 
 
 def test_a_body_that_starts_its_response_late_is_passed_on(make_app: MakeApp) -> None:

@@ -7,7 +7,7 @@ import logging.config
 import math
 import sys
 from collections.abc import Generator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -24,8 +24,10 @@ from tests.integrations.conftest import (
 
 need("pythonjsonlogger")
 
-from holdfast.context import bind, work_context  # noqa: E402  # not before the library is known to be there
+from holdfast.codes import Severity  # noqa: E402  # not before the library is known to be there
+from holdfast.context import bind, work_context  # noqa: E402
 from holdfast.errors import AppError, DatabaseError, ValidationError  # noqa: E402
+from holdfast.events import Event  # noqa: E402
 from holdfast.integrations import jsonlogger  # noqa: E402
 from holdfast.record import Origin  # noqa: E402
 from holdfast.runtime import Runtime  # noqa: E402
@@ -157,6 +159,37 @@ def test_a_plain_line_is_readable_and_has_its_traceback_below(
     )
     assert lines[1] == "Traceback (most recent call last):"
     assert lines[-1].endswith(f"Z INFO     {NAME} [] something else")
+
+
+def event() -> Event:
+    """Make an event that is no error's record."""
+    return Event(
+        name="job.failed",
+        severity=Severity.WARNING,
+        time=datetime(2024, 1, 15, tzinfo=UTC),
+        attributes={"job": "nightly", "exit_status": 9, "reason": "first\nsecond"},
+    )
+
+
+@pytest.mark.usefixtures("logger")
+def test_a_plain_line_of_an_event_says_its_attributes(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody has to look up elsewhere which job failed, and how."""
+    runtime("plain").dispatcher.emit(event())
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(r' job.failed job=nightly exit_status=9 reason="first\nsecond"')
+
+
+@pytest.mark.usefixtures("logger")
+def test_a_json_line_of_an_event_says_its_attributes_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """They are fields; the message is the event's name."""
+    runtime().dispatcher.emit(event())
+
+    facts = parsed(capsys.readouterr().err)
+    assert (facts["message"], facts["job"], facts["exit_status"]) == ("job.failed", "nightly", 9)
+    assert facts["reason"] == "first\nsecond"
 
 
 def test_the_applications_lines_take_part_in_a_configuration(

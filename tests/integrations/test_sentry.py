@@ -5,6 +5,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import TypeVar, cast
 
 import pytest
@@ -28,12 +29,18 @@ from holdfast.events import Event  # noqa: E402
 from holdfast.integrations import sentry  # noqa: E402
 from holdfast.record import ErrorHandled, ErrorRecord, Origin  # noqa: E402
 from holdfast.runtime import Runtime  # noqa: E402
-from holdfast.settings import ReportingSettings, Settings, SettingsError  # noqa: E402
+from holdfast.settings import HooksSettings, ReportingSettings, Settings, SettingsError  # noqa: E402
 from holdfast.testing import FakeClock  # noqa: E402
 
 DSN = "https://key@sentry.invalid/1"
 ORIGIN = Origin(boundary="django.request", operation="GET /orders/<id>", path="/orders/7")
-INLINE = Settings(service="shop", reporters=("sentry",), reporting=ReportingSettings(inline=True))
+# Without the bridge from logging: these tests show what becomes of the events Sentry makes itself.
+INLINE = Settings(
+    service="shop",
+    reporters=("sentry",),
+    reporting=ReportingSettings(inline=True),
+    hooks=HooksSettings(logging=False),
+)
 Error = TypeVar("Error", bound=BaseException)
 LOG = logging.getLogger("shop.payments")
 
@@ -290,6 +297,20 @@ def test_an_error_that_is_logged_and_then_raised_is_told_once(
     assert part(event, "tags", "trace_id") == current.trace_id
     assert event["fingerprint"] == [record.fingerprint]
     assert reporter_of(runtime).counts() == {"escaped": 1, "lost": 0, "repeated": 1}
+
+
+def test_an_error_that_is_only_logged_is_told_by_us(server: Capturing) -> None:
+    """With the bridge from logging a logged error is handled, and Sentry's own event is not sent."""
+    bridged = replace(INLINE, hooks=HooksSettings())
+    runtime = Runtime(bridged).install()
+    try:
+        LOG.error("payment failed", exc_info=raised(lambda: KeyError("sku")))
+    finally:
+        runtime.uninstall()
+        runtime.close()
+
+    (event,) = server.events
+    assert part(event, "tags", "boundary") == "log"
 
 
 def test_a_wrapped_error_is_told_once(server: Capturing, runtime: Runtime) -> None:

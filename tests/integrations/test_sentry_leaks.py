@@ -30,7 +30,7 @@ from holdfast.context import bind, work_context  # noqa: E402
 from holdfast.errors import DatabaseError  # noqa: E402
 from holdfast.record import Origin  # noqa: E402
 from holdfast.runtime import Runtime  # noqa: E402
-from holdfast.settings import ReportingSettings, Settings  # noqa: E402
+from holdfast.settings import HooksSettings, ReportingSettings, Settings  # noqa: E402
 
 LOG = logging.getLogger("shop.payments")
 
@@ -57,7 +57,11 @@ def told() -> Generator[tuple[Runtime, Capturing]]:
         auto_enabling_integrations=False,
         event_scrubber=EventScrubber(denylist=[], pii_denylist=[]),
     )
-    settings = Settings(reporters=("sentry",), reporting=ReportingSettings(inline=True))
+    settings = Settings(
+        reporters=("sentry",),
+        reporting=ReportingSettings(inline=True),
+        hooks=HooksSettings(logging=False),  # what Sentry's own events hold is shown here
+    )
     runtime = Runtime(settings)
     try:
         with environment.activated(runtime):

@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.decorators import async_only_middleware, sync_and_async_middleware
 
 from holdfast.errors import ResourceNotFoundError
 from holdfast_django.asynchrony import is_async
 
-Answer = HttpResponse | Awaitable[HttpResponse]
+Answer = HttpResponseBase | Awaitable[HttpResponseBase]
 
 
 def fail(request: HttpRequest, when: str) -> None:
@@ -23,11 +24,11 @@ def fail(request: HttpRequest, when: str) -> None:
 def synchronous(get_response: Callable[[HttpRequest], Answer]) -> Callable[[HttpRequest], Answer]:
     """Fail before or after the view, as a middleware of the one kind; Django adapts it to the other."""
 
-    def middleware(request: HttpRequest) -> HttpResponse:
+    def middleware(request: HttpRequest) -> HttpResponseBase:
         fail(request, "before")
         response = get_response(request)
         fail(request, "after")
-        assert isinstance(response, HttpResponse)
+        assert isinstance(response, HttpResponseBase)
         return marked(response, "sync")
 
     return middleware
@@ -37,16 +38,16 @@ def synchronous(get_response: Callable[[HttpRequest], Answer]) -> Callable[[Http
 def asynchronous(get_response: Callable[[HttpRequest], Answer]) -> Callable[[HttpRequest], Answer]:
     """Do the same as a middleware of the other kind."""
 
-    async def middleware(request: HttpRequest) -> HttpResponse:
+    async def middleware(request: HttpRequest) -> HttpResponseBase:
         fail(request, "before")
-        response = await cast("Awaitable[HttpResponse]", get_response(request))
+        response = await cast("Awaitable[HttpResponseBase]", get_response(request))
         fail(request, "after")
         return marked(response, "async")
 
     return middleware
 
 
-def marked(response: HttpResponse, kind: str) -> HttpResponse:
+def marked(response: HttpResponseBase, kind: str) -> HttpResponseBase:
     """Say which kind of middleware a response came through."""
     response.headers["X-Kind"] = kind
     return response

@@ -15,11 +15,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
+    "holdfast_django",
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "rest_framework",
     "tests.django_ext.project",
-    "holdfast_django",
 ]
 MIDDLEWARE = [
     "holdfast_django.middleware.HoldfastMiddleware",

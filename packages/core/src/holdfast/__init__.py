@@ -41,6 +41,17 @@ if TYPE_CHECKING:
     from holdfast.events import Event
     from holdfast.handler import Action, ErrorHandler, Verdict
     from holdfast.health.current import health_check
+    from holdfast.hooks.children import start_process
+    from holdfast.hooks.consumers import (
+        IncomingMessage,
+        Settle,
+        Settlement,
+        consumer,
+        trace_headers,
+    )
+    from holdfast.hooks.futures import WatchedExecutor, spawn, watch_future
+    from holdfast.hooks.jobs.boundary import job
+    from holdfast.hooks.loops import unwatch_loop, watch_loop
     from holdfast.record import ErrorHandled, ErrorRecord, Origin
     from holdfast.redact import Redactor
     from holdfast.runtime import Runtime, configure, current_runtime, init_error_system
@@ -63,6 +74,11 @@ _HOMES = {
     "events": "Event",
     "handler": "Action ErrorHandler Verdict",
     "health.current": "health_check",
+    "hooks.children": "start_process",
+    "hooks.consumers": "IncomingMessage Settle Settlement consumer trace_headers",
+    "hooks.futures": "WatchedExecutor spawn watch_future",
+    "hooks.jobs.boundary": "job",
+    "hooks.loops": "unwatch_loop watch_loop",
     "record": "ErrorHandled ErrorRecord Origin",
     "redact": "Redactor",
     "runtime": "Runtime configure current_runtime init_error_system",
@@ -95,6 +111,7 @@ __all__ = [
     "ErrorRecord",
     "Event",
     "Fault",
+    "IncomingMessage",
     "InternalServerError",
     "Origin",
     "RateLimitError",
@@ -105,15 +122,19 @@ __all__ = [
     "ServiceUnavailableError",
     "Settings",
     "SettingsError",
+    "Settle",
+    "Settlement",
     "Severity",
     "StateConflictError",
     "UnexplainedResponseError",
     "ValidationError",
     "Verdict",
+    "WatchedExecutor",
     "WorkflowError",
     "bind",
     "bind_request",
     "configure",
+    "consumer",
     "current_runtime",
     "current_trace_id",
     "determine_http_status",
@@ -122,7 +143,14 @@ __all__ = [
     "handle_errors",
     "health_check",
     "init_error_system",
+    "job",
+    "spawn",
+    "start_process",
+    "trace_headers",
     "transaction_boundary",
+    "unwatch_loop",
+    "watch_future",
+    "watch_loop",
     "work_context",
 ]
 

@@ -4,13 +4,15 @@ An exception is read in this order: the classifiers a project gave, then rules b
 classes (most specific first), then an `AppError`'s own facts, else it is INTERNAL and untrusted.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from itertools import islice
 from typing import TypeAlias, cast
 
+from holdfast.brokers import MEANINGS
 from holdfast.codes import (
     Effect,
     ErrorCode,
@@ -118,6 +120,14 @@ class Reading:
     classification: Classification
     spoken: AppError | None
     """The exception itself or its translation; None when nothing may be said of it."""
+
+    @property
+    def asked(self) -> float:
+        """Seconds that the error asks to wait; 0 when it asks for nothing that makes sense."""
+        seconds: object = None if self.spoken is None else self.spoken.retry_after
+        if not isinstance(seconds, int | float) or math.isnan(seconds):
+            return 0.0
+        return max(0.0, seconds)
 
 
 class Classifier:
@@ -238,7 +248,7 @@ def determine_http_status(error: BaseException) -> int:
         ... )
         (401, 500)
     """
-    return _default_classifier().classify(error).status
+    return default_classifier().classify(error).status
 
 
 def is_control_flow(error: BaseException) -> bool:
@@ -304,7 +314,8 @@ _UNKNOWN = Reading(UNKNOWN, None)
 
 
 @cache
-def _default_classifier() -> Classifier:
+def default_classifier() -> Classifier:
+    """Return the classifier with nothing but the built-in rules."""
     return Classifier()
 
 
@@ -331,9 +342,11 @@ _DRIVER_CLASSES = ("IntegrityError", "OperationalError", "InterfaceError", "Erro
 
 
 def _standard_rules() -> Iterator[Rule]:
-    """Yield what the exceptions of the standard library and of database drivers mean."""
+    """Yield what the exceptions of the standard library, database drivers, Celery and brokers mean."""
     for driver in _DRIVERS:
         yield from database_rules(*(f"{driver}.{name}" for name in _DRIVER_CLASSES))
+    for known in MEANINGS:
+        yield Rule(**{field.name: getattr(known, field.name) for field in fields(known)})
     yield Rule(match=TimeoutError, code=ErrorCode.DEADLINE_EXCEEDED, effect=Effect.IN_DOUBT)
     yield Rule(
         match=ConnectionRefusedError, code=ErrorCode.COMMUNICATION_ERROR, effect=Effect.NOT_SENT
@@ -341,6 +354,7 @@ def _standard_rules() -> Iterator[Rule]:
     yield Rule(match=ConnectionError, code=ErrorCode.COMMUNICATION_ERROR, effect=Effect.IN_DOUBT)
     yield Rule(match="socket.gaierror", code=ErrorCode.COMMUNICATION_ERROR, effect=Effect.NOT_SENT)
     yield Rule(match="ssl.SSLError", code=ErrorCode.COMMUNICATION_ERROR, transient=False)
+    yield Rule(match="concurrent.futures.process.BrokenProcessPool", code=ErrorCode.PROCESS_CRASHED)
     for broken in (MemoryError, RecursionError):
         yield Rule(
             match=broken, code=ErrorCode.INTERNAL_ERROR, severity=Severity.CRITICAL, trusted=False

@@ -1,93 +1,35 @@
-"""Error codes and the one table of what each kind of error means.
+"""Error codes: each stable, of one kind, with what it says beyond that.
 
-Kinds follow the canon shared by gRPC and HTTP. Nothing else in the suite maps a status, a
-severity or a transience to an error: everything asks a kind, or a code that overrides its kind.
+The kinds, and what they mean, are in `kinds`.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import Enum, IntEnum, StrEnum
-from typing import TYPE_CHECKING, Self, cast
+from enum import Enum
+from typing import TYPE_CHECKING, cast
+
+from holdfast.kinds import DEPENDENCY_TRANSIENT_STATUSES, Effect, ErrorKind, Fault, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DEPENDENCY_TRANSIENT_STATUSES = frozenset({429, 500, 502, 503, 504})
-"""Statuses of another service after which the same request may succeed later."""
-
-
-class Severity(IntEnum):
-    """How loudly an event asks for attention; the numbers are those of `logging`."""
-
-    DEBUG = 10
-    INFO = 20
-    WARNING = 30
-    ERROR = 40
-    CRITICAL = 50
-
-
-class Fault(StrEnum):
-    """Who must act."""
-
-    CALLER = "CALLER"
-    SERVICE = "SERVICE"
-    """Our own bug or our own broken state."""
-    DEPENDENCY = "DEPENDENCY"
-
-
-class Effect(StrEnum):
-    """What is known of the work that was attempted."""
-
-    NOT_SENT = "NOT_SENT"
-    IN_DOUBT = "IN_DOUBT"
-    NONE = "NONE"
-    """Refused locally: nothing was attempted."""
-
-
-class ErrorKind(StrEnum):
-    """One of twelve canonical categories; the table below is the only one."""
-
-    status: int
-    """HTTP status a caller gets, unless a code overrides it."""
-    error_class: str
-    """Name of the class callers see in `except.type`."""
-    fault: Fault
-    transient: bool
-    severity: Severity
-
-    def __new__(
-        cls,
-        value: str,
-        status: int,
-        error_class: str,
-        fault: Fault,
-        transient: bool,  # noqa: FBT001  # a column of the table
-        severity: Severity,
-    ) -> Self:
-        """Make a row of the table."""
-        kind = str.__new__(cls, value)
-        kind._value_ = value
-        kind.status, kind.error_class = status, error_class
-        kind.fault, kind.transient, kind.severity = fault, transient, severity
-        return kind
-
-    # fmt: off
-    INVALID_INPUT = "INVALID_INPUT", 400, "ValidationError", Fault.CALLER, False, Severity.INFO
-    UNAUTHENTICATED = "UNAUTHENTICATED", 401, "AuthenticationError", Fault.CALLER, False, Severity.INFO
-    PERMISSION_DENIED = "PERMISSION_DENIED", 403, "AuthorizationError", Fault.CALLER, False, Severity.WARNING
-    NOT_FOUND = "NOT_FOUND", 404, "ResourceNotFoundError", Fault.CALLER, False, Severity.INFO
-    CONFLICT = "CONFLICT", 409, "StateConflictError", Fault.CALLER, False, Severity.INFO
-    UNPROCESSABLE = "UNPROCESSABLE", 422, "BusinessLogicError", Fault.CALLER, False, Severity.INFO
-    RATE_LIMITED = "RATE_LIMITED", 429, "RateLimitError", Fault.CALLER, True, Severity.WARNING
-    CANCELLED = "CANCELLED", 499, "ClientClosedError", Fault.CALLER, False, Severity.DEBUG
-    INTERNAL = "INTERNAL", 500, "InternalServerError", Fault.SERVICE, False, Severity.ERROR
-    DEPENDENCY_FAILED = "DEPENDENCY_FAILED", 502, "DependencyError", Fault.DEPENDENCY, False, Severity.ERROR
-    UNAVAILABLE = "UNAVAILABLE", 503, "ServiceUnavailableError", Fault.DEPENDENCY, True, Severity.WARNING
-    TIMED_OUT = "TIMED_OUT", 504, "DeadlineExceededError", Fault.DEPENDENCY, True, Severity.WARNING
-    # fmt: on
-
+__all__ = [
+    "DEPENDENCY_TRANSIENT_STATUSES",
+    "CodeSpec",
+    "Declaration",
+    "Effect",
+    "ErrorCode",
+    "ErrorCodes",
+    "ErrorKind",
+    "Fault",
+    "Severity",
+    "declared",
+    "is_failure",
+    "register",
+    "spec_of",
+]
 
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 
@@ -436,4 +378,85 @@ class ErrorCode(ErrorCodes):
         ErrorKind.TIMED_OUT,
         "Took too long",
         description="No answer came within the time allowed; the work may or may not be done.",
+    )
+    PROCESS_CRASHED = CodeSpec(
+        ErrorKind.INTERNAL,
+        "Internal server error",
+        severity=Severity.CRITICAL,
+        category="PROCESS",
+        description="A process died without a chance to say why: a fatal signal, no memory, or an exit in the middle.",
+    )
+    UNEXPLAINED_FAILURE = CodeSpec(
+        ErrorKind.INTERNAL,
+        "Internal server error",
+        category="PROCESS",
+        description="A task or a process failed and no error was seen.",
+    )
+    TASK_LOST = CodeSpec(
+        ErrorKind.INTERNAL,
+        "Task failed",
+        severity=Severity.CRITICAL,
+        category="TASK",
+        description="The process that ran a task died; the work may or may not be done.",
+    )
+    TASK_TIMED_OUT = CodeSpec(
+        ErrorKind.TIMED_OUT,
+        "Took too long",
+        transient=False,  # it would take as long again
+        severity=Severity.ERROR,
+        category="TASK",
+        description="A task ran longer than it may and was stopped; the work may or may not be done.",
+    )
+    TASK_REJECTED = CodeSpec(
+        ErrorKind.INTERNAL,
+        "Task failed",
+        category="TASK",
+        description="A task or its message was rejected and will not be tried again.",
+    )
+    TASK_UNKNOWN = CodeSpec(
+        ErrorKind.INTERNAL,
+        "Task failed",
+        category="TASK",
+        description="No worker knows a task of this name: sender and worker run different versions.",
+    )
+    TASK_EXPIRED = CodeSpec(
+        ErrorKind.TIMED_OUT,
+        "Took too long",
+        transient=False,  # its time stays over
+        category="TASK",
+        description="A task was still waiting when its time was over; nothing was done.",
+    )
+    TASK_REVOKED = CodeSpec(
+        ErrorKind.CANCELLED,
+        "Task cancelled",
+        severity=Severity.INFO,
+        category="TASK",
+        description="A task was revoked before or while it ran.",
+    )
+    TASK_RETRIES_EXHAUSTED = CodeSpec(
+        ErrorKind.INTERNAL,
+        "Task failed",
+        category="TASK",
+        description="A task asked to be tried again more often than it may.",
+    )
+    JOB_FAILED = CodeSpec(
+        ErrorKind.INTERNAL,
+        "Job failed",
+        category="JOB",
+        description="A command ended with an exit status other than 0.",
+    )
+    JOB_TIMED_OUT = CodeSpec(
+        ErrorKind.TIMED_OUT,
+        "Took too long",
+        transient=False,  # it would take as long again
+        severity=Severity.ERROR,
+        category="JOB",
+        description="A job ran longer than it may and was stopped; the work may or may not be done.",
+    )
+    JOB_LOCKED = CodeSpec(
+        ErrorKind.CONFLICT,
+        "Job is running already",
+        transient=True,
+        category="JOB",
+        description="The run before has not ended; nothing was done.",
     )

@@ -7,7 +7,7 @@ There is one id for a piece of work. It is taken from a valid `traceparent`, els
 import os
 import re
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from types import MappingProxyType
 from typing import NamedTuple
@@ -16,6 +16,11 @@ MAX_NESTED = 20
 """Pieces of work within each other that are told apart."""
 MAX_FIELDS = 50
 """Bound fields kept of one piece of work; further ones are dropped."""
+TRACEPARENT_HEADER = "traceparent"
+REQUEST_ID_HEADER = "x-request-id"
+"""Headers of messages by which another process goes on with a piece of work."""
+TRACEPARENT = "TRACEPARENT"
+"""Environment variable with the trace that a process was started in, as a W3C `traceparent`."""
 
 _NO_FIELDS: Mapping[str, object] = MappingProxyType({})
 _TRACEPARENT = re.compile(
@@ -23,6 +28,8 @@ _TRACEPARENT = re.compile(
 )
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/=+-]{0,127}")
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
+_LEFT = "__holdfast_left__"
+"""Attribute of an exception that holds the piece of work it left."""
 _ZERO_TRACE, _ZERO_SPAN = "0" * 32, "0" * 16
 
 
@@ -90,6 +97,19 @@ def fresh_work(boundary: str = "") -> WorkContext:
     return WorkContext(trace_id, span_id, header, boundary, _NO_FIELDS, *_around())
 
 
+def process_work() -> WorkContext:
+    """Return a piece of work for what happens outside of any: part of the trace that started the process.
+
+    Whoever starts it says so in the environment variable `TRACEPARENT`, as `holdfast run` does.
+    """
+    made = fresh_work()
+    parent = parse_traceparent(os.environ.get(TRACEPARENT, ""))
+    if parent is None:
+        return made
+    trace_id, flags = parent
+    return made._replace(trace_id=trace_id, traceparent=f"00-{trace_id}-{made.span_id}-{flags}")
+
+
 def _around() -> tuple[tuple[str, ...], list[object] | None]:
     """Return the spans around new work, and where its errors are noted."""
     outer = _current.get()
@@ -127,18 +147,41 @@ def parse_traceparent(header: str) -> tuple[str, str] | None:
     return (trace_id, flags) if valid and not (version == "00" and rest) else None
 
 
+def is_request_id(text: str) -> bool:
+    """Tell whether `begin` takes a text for the id of a request."""
+    return _REQUEST_ID.fullmatch(text) is not None
+
+
+def headers_of(work: WorkContext) -> dict[str, str]:
+    """Return the headers that let another process go on with a piece of work."""
+    headers = {REQUEST_ID_HEADER: work.trace_id}
+    if work.traceparent:
+        headers[TRACEPARENT_HEADER] = work.traceparent
+    return headers
+
+
 @contextmanager
-def work_context(trace_id: str = "", *, boundary: str = "") -> Generator[WorkContext, None, None]:
+def work_context(
+    trace_id: str = "", *, boundary: str = "", traceparent: str | None = None
+) -> Generator[WorkContext, None, None]:
     """Run a block as one piece of work, with a given or a fresh id; nests.
+
+    Args:
+        trace_id: Its id; taken as `begin` takes a request's.
+        boundary: Name of the boundary that begins the work.
+        traceparent: The trace it is part of, before any other id; ignored unless valid.
 
     Example:
         >>> with work_context("job-42") as current:
         ...     current_trace_id()
         'job-42'
     """
-    token = begin(request_id=trace_id, boundary=boundary)
+    token = begin(traceparent, trace_id, boundary)
     try:
         yield _current.get()  # type: ignore[misc]  # begin() has just set it
+    except BaseException as error:
+        _leave_on(error)
+        raise
     finally:
         end(token)
 
@@ -155,6 +198,9 @@ def bind(**fields: object) -> Generator[None, None, None]:
     token = _current.set(_with_fields(fields))
     try:
         yield
+    except BaseException as error:
+        _leave_on(error)
+        raise
     finally:
         _current.reset(token)
 
@@ -173,3 +219,30 @@ def _with_fields(fields: Mapping[str, object]) -> WorkContext:
     merged = {**found.fields, **fields}
     kept = dict(list(merged.items())[:MAX_FIELDS])
     return found._replace(fields=MappingProxyType(kept))
+
+
+class _Left:
+    """The piece of work that an exception left, put on it; it does not travel to other processes."""
+
+    __slots__ = ("work",)
+
+    def __init__(self, work: WorkContext | None) -> None:
+        self.work = work
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _Left, (None,)
+
+
+def _leave_on(error: BaseException) -> None:
+    """Remember the innermost piece of work that an exception leaves: who sees it last is outside of all."""
+    with suppress(Exception):  # a class may hide its attributes
+        here, inner = _current.get(), left_by(error)
+        # An exception may be an object that is raised again and again, in other work each time.
+        if here is None or inner is None or here.span_id not in (inner.span_id, *inner.within):
+            error.__dict__[_LEFT] = _Left(here)
+
+
+def left_by(error: BaseException) -> WorkContext | None:
+    """Return the innermost piece of work that an exception left on its way out, if any."""
+    left: object = error.__dict__.get(_LEFT)
+    return left.work if isinstance(left, _Left) else None

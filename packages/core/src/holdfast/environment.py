@@ -10,15 +10,34 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Protocol, cast
 
+from holdfast.events import Event
 from holdfast.handler import Verdict
 from holdfast.record import Origin
+from holdfast.redact import Redactor
 
 
 class Environment(Protocol):
     """What boundaries and strategies need of a runtime."""
 
+    @property
+    def redactor(self) -> Redactor:
+        """Cleans what is told beside errors."""
+        ...
+
+    def emit(self, event: Event) -> None:
+        """Tell the reporters of something other than an error; neither blocks nor raises."""
+        ...
+
     def handle(self, error: BaseException, origin: Origin) -> Verdict:
         """Decide about an exception; never raises."""
+        ...
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait a limited time until all that was reported is delivered; False when it was not.
+
+        Args:
+            timeout: Seconds; None leaves it to the settings.
+        """
         ...
 
 

@@ -7,11 +7,12 @@ classify, log, count, alert or decide.
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
-from typing import TypeAlias, cast
+from typing import Final, Protocol, TypeAlias, cast
 
 from holdfast.classify import (
     UNKNOWN,
@@ -23,7 +24,7 @@ from holdfast.classify import (
     leaves,
 )
 from holdfast.clock import Clock, SystemClock
-from holdfast.context import current_context, fresh_work
+from holdfast.context import current_context, fresh_work, process_work
 from holdfast.envelope import Answer, answer_to
 from holdfast.errors import MARK, AppError
 from holdfast.events import Event, Scalar
@@ -44,6 +45,8 @@ from holdfast.statuses import SERVER_ERROR
 
 MAX_NOTES = 10
 MAX_KNOWN_OPERATIONS = 1000
+LOGGED: Final = "log"
+"""Boundary of errors that somebody logged; the same error may yet reach a boundary that decides."""
 
 
 class Action(Enum):
@@ -56,7 +59,7 @@ class Action(Enum):
     RECOVERED = "recovered"
     """Go on with `Verdict.value`, as if nothing had happened."""
     EXIT = "exit"
-    """End the process in an orderly way."""
+    """Answer the caller with `Verdict.answer`, as for `RESPOND`: the process leaves, in its own time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,18 @@ class Verdict:
     value: object = None
 
 
+class Leaving(Protocol):
+    """Says whether the process outlives an error."""
+
+    def decide(self, record: ErrorRecord) -> bool:
+        """Tell whether the process has to leave because of an error; asked once for each record."""
+        ...
+
+    def begin(self, record: ErrorRecord | None) -> None:
+        """Have the process leave, as a verdict said; returns before it has left."""
+        ...
+
+
 Next: TypeAlias = Callable[[BaseException, Origin], Verdict]
 Middleware: TypeAlias = Callable[[BaseException, Origin, Next], Verdict]
 """A step before classification: enriches, replaces the error, or stops with a verdict of its own."""
@@ -79,6 +94,15 @@ Linked: TypeAlias = Sequence[tuple[BaseException, str]]
 """An exception and all behind it, as `record.chain` gives them."""
 
 _CONTROL_FLOW = Verdict(action=Action.PROPAGATE)
+
+
+class _Handling(threading.local):
+    """Whether this thread is in the middle of handling an error: what a step of it logs is no further one."""
+
+    busy = False
+
+
+handling = _Handling()
 
 
 class ErrorHandler:
@@ -91,7 +115,12 @@ class ErrorHandler:
         clock: Source of the time of records.
         middleware: Steps before classification, outermost first.
         expose_learned: Show callers what the suite itself learned of a failure.
+
+    Attributes:
+        leaving: Says whether the process outlives an error; None: it does.
     """
+
+    leaving: Leaving | None = None
 
     def __init__(
         self,
@@ -118,18 +147,23 @@ class ErrorHandler:
             error: The exception; it is marked, so that a second boundary gets the same verdict.
             origin: Where it became somebody's answer.
         """
+        outer, handling.busy = handling.busy, True
         try:
             settled = self._settled(error)
-            if settled is not None:
+            if settled is not None and not is_open(settled, origin.boundary):
                 return settled
             if is_control_flow(error):
                 return _CONTROL_FLOW
             verdict = self._pipeline(error, origin)
         except Exception as failure:  # noqa: BLE001  # the original must come out, whatever we did wrong
             verdict = self._emergency(error, origin, failure)
+        finally:
+            handling.busy = outer
         # A middleware may have replaced it, or stopped before the decision.
         self._mark(error, verdict)
         _note(verdict)
+        if verdict.action is Action.EXIT:
+            self._leave(verdict)
         return verdict
 
     def saw(self, error: BaseException) -> bool:
@@ -143,8 +177,9 @@ class ErrorHandler:
         return step
 
     def _decide(self, error: BaseException, origin: Origin) -> Verdict:
+        # A middleware that failed after it had gone on leads here again.
         settled = self._settled(error)
-        if settled is not None:  # a middleware that failed afterwards leads here again
+        if settled is not None and not is_open(settled, origin.boundary):
             return settled
         linked = chain(error)
         reading = self.classifier.read(error)
@@ -152,10 +187,14 @@ class ErrorHandler:
         shown = {**learned, **details} if learned and self._expose_learned else details
         earlier = self._earlier(linked)
         if earlier is not None and not _graver(reading.classification, earlier.classification):
-            return self._settle(linked, reading, earlier, shown)
+            if not _is_only_logged(earlier, origin.boundary):
+                return self._settle(linked, reading, earlier, shown)
+            reached = replace(earlier, origin=self._clean_origin(origin))
+            action = self._outcome(replace(reached, classification=reading.classification))
+            return self._settle(linked, reading, reached, shown, action)
         known = {**learned, **details} if learned else details
         record = self._record(linked, origin, reading.classification, known)
-        verdict = self._settle(linked, reading, record, shown)
+        verdict = self._settle(linked, reading, record, shown, self._outcome(record))
         self._emit(_event(record))
         return verdict
 
@@ -178,9 +217,12 @@ class ErrorHandler:
         return None
 
     def _mark(self, error: BaseException, verdict: Verdict) -> None:
-        """Let the exception, unless it was handled before, give this verdict when it comes again."""
+        """Let the exception, unless that was decided before, give this verdict when it comes again."""
         try:
-            if self._settled(error) is None:
+            settled = self._settled(error)
+            if settled is None or (
+                verdict.record and is_open(settled, verdict.record.origin.boundary)
+            ):
                 error.__dict__[MARK] = _Mark(self, verdict, self._others(error))
         except Exception:  # noqa: BLE001, S110  # a class may hide its attributes
             pass
@@ -209,7 +251,7 @@ class ErrorHandler:
     def _record(
         self, linked: Linked, origin: Origin, said: Classification, details: Details
     ) -> ErrorRecord:
-        error, work = linked[0][0], current_context() or fresh_work()
+        error, work = linked[0][0], current_context() or process_work()
         clean = self._redactor
         frames = frames_of(error.__traceback__)
         return ErrorRecord(
@@ -226,7 +268,7 @@ class ErrorHandler:
             details=details,
             fields=clean.mapping(work.fields) if work.fields else nothing(),
             frames=frames,
-            fingerprint=fingerprint(said.code, error, frames),
+            fingerprint=fingerprint(said.code, error, frames, origin.operation),
         )
 
     def _clean_origin(self, origin: Origin) -> Origin:
@@ -243,13 +285,34 @@ class ErrorHandler:
         return replace(origin, operation=operation, path=path, attributes=attributes)
 
     def _settle(
-        self, linked: Linked, reading: Reading, record: ErrorRecord, details: Details
+        self,
+        linked: Linked,
+        reading: Reading,
+        record: ErrorRecord,
+        details: Details,
+        action: Action = Action.RESPOND,
     ) -> Verdict:
         answer = answer_to(reading, self._redactor, record, details)
-        verdict = Verdict(action=Action.RESPOND, record=record, answer=answer)
+        verdict = Verdict(action=action, record=record, answer=answer)
         for behind, _ in linked:
             self._mark(behind, verdict)
         return verdict
+
+    def _outcome(self, record: ErrorRecord) -> Action:
+        if record.classification.trusted or self.leaving is None:
+            return Action.RESPOND
+        try:
+            return Action.EXIT if self.leaving.decide(record) else Action.RESPOND
+        except Exception as failure:  # noqa: BLE001  # in doubt, the process goes on
+            _complain(f"could not decide whether to leave: {type(failure).__name__}")
+            return Action.RESPOND
+
+    def _leave(self, verdict: Verdict) -> None:
+        try:
+            if self.leaving is not None:
+                self.leaving.begin(verdict.record)
+        except Exception as failure:  # noqa: BLE001  # the answer must come out
+            _complain(f"could not leave: {type(failure).__name__}")
 
     def _emergency(self, error: BaseException, origin: Origin, failure: Exception) -> Verdict:
         """Answer with as little code as possible: something on the usual path is broken."""
@@ -263,7 +326,16 @@ class ErrorHandler:
             self._emit(_event(record))
         except Exception as second:  # noqa: BLE001  # it may be what is broken
             _complain(f"could not report it: {type(second).__name__}")
-        return Verdict(action=Action.RESPOND, record=record, answer=answer)
+        return Verdict(action=self._outcome(record), record=record, answer=answer)
+
+
+def is_open(settled: Verdict, boundary: str) -> bool:
+    """Tell whether a boundary has still to decide: the error was only logged before it came there."""
+    return settled.record is not None and _is_only_logged(settled.record, boundary)
+
+
+def _is_only_logged(record: ErrorRecord, boundary: str) -> bool:
+    return record.origin.boundary == LOGGED != boundary
 
 
 def _bare_record(error: BaseException, origin: Origin) -> ErrorRecord:
@@ -299,6 +371,16 @@ def last_server_error() -> Verdict | None:
     work = current_context()
     noted = work.noted[-1] if work is not None and work.noted else None
     return noted if isinstance(noted, Verdict) else None
+
+
+def verdict_of(error: BaseException) -> Verdict | None:
+    """Return what any handler of this process has decided about the very exception in the work at hand, or None."""
+    mark: object = error.__dict__.get(MARK)
+    while isinstance(mark, _Mark):
+        if mark.handler is not None and mark.holds():
+            return mark.verdict
+        mark = mark.before
+    return None
 
 
 class _Mark:

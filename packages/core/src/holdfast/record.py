@@ -232,11 +232,14 @@ def type_name(cls: type) -> str:
     )
 
 
-def fingerprint(code: str, error: BaseException, frames: tuple[Frame, ...]) -> str:
+def fingerprint(
+    code: str, error: BaseException, frames: tuple[Frame, ...], operation: str = ""
+) -> str:
     """Return 16 hexadecimal digits that stay the same for the same error.
 
-    Made of the code, the class and the innermost function of the project itself. Neither the
-    message nor a line number takes part: both change without the error being another.
+    Made of the code, the class and the innermost function of the project itself; of the operation
+    where there is no function, because nothing was raised. Neither the message nor a line number
+    takes part: both change without the error being another.
     """
     site = frames[-1] if frames else None
     for frame in reversed(frames):
@@ -245,7 +248,8 @@ def fingerprint(code: str, error: BaseException, frames: tuple[Frame, ...]) -> s
             break
     group = as_group(error)
     if group is None:
-        return _digest(code, type_name(type(error)), site)
+        place = operation if site is None else ""
+        return _digest(code, type_name(type(error)), site, *filter(None, [place]))
     members = sorted({type_name(type(leaf)) for leaf in leaves(group)})
     return _digest(code, type_name(type(error)), site, *members)
 

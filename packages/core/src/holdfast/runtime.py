@@ -5,7 +5,8 @@ Everything that lives belongs to a `Runtime`; a test makes a fresh one and nothi
 
 import atexit
 import importlib
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import cast
 
@@ -17,8 +18,14 @@ from holdfast.envelope import Answer, Format, Rendered, negotiate, render
 from holdfast.events import Event, Scalar
 from holdfast.handler import ErrorHandler, Middleware, Verdict
 from holdfast.health import HealthRegistry
+from holdfast.hooks import process as hooks
+from holdfast.hooks.leaving import departure
+from holdfast.hooks.leaving.budget import Budget
+from holdfast.hooks.leaving.crash import Crash, SharedBudget
+from holdfast.hooks.leaving.departure import Departure
 from holdfast.record import Origin, frames_of, text_of, type_name
 from holdfast.redact import Redactor
+from holdfast.reporting.channel import turn
 from holdfast.reporting.dispatcher import Dispatcher, Reporter
 from holdfast.reporting.logging import LoggingReporter
 from holdfast.settings import Problem, Settings, SettingsError, load_settings
@@ -58,6 +65,11 @@ class Runtime:
         (500, False)
     """
 
+    _left_at: float | None = None
+    """When the process was on its way out, in monotonic seconds."""
+    _is_late = False
+    """Whether a reporter held up an error while the process was leaving: nothing is waited for again."""
+
     def __init__(
         self,
         settings: Settings | None = None,
@@ -70,14 +82,14 @@ class Runtime:
         self.settings = settings or Settings()
         self.clock = clock or SystemClock()
         self.redactor = _redactor(self.settings)
-        self.health = HealthRegistry(self.clock, self.redactor)
+        self.health = HealthRegistry(self.clock, self.redactor, departure.stopping)
         loader = _Loader(notation or Notation(), self.redactor)
         functions = loader.load_all("classifiers", self.settings.classifiers)
         middleware = loader.load_all("middleware", self.settings.middleware)
         made = loader.make_reporters(self)
         loader.finish()
         self.dispatcher = Dispatcher(
-            [*made, *reporters],
+            [*made, *reporters, *_notes()],
             queue_size=self.settings.reporting.queue_size,
             inline=self.settings.reporting.inline,
         )
@@ -91,13 +103,24 @@ class Runtime:
             middleware=cast("Iterable[Middleware]", middleware),
             expose_learned=self.settings.expose_details,
         )
+        self.handler.leaving = self._crash()
         self._format = (
             Format.PROBLEM if self.settings.response_format == "problem" else Format.ENVELOPE
         )
 
     def handle(self, error: BaseException, origin: Origin) -> Verdict:
-        """Decide about an exception that reached a boundary; never raises."""
-        return self.handler.handle(error, origin)
+        """Decide about an exception that reached a boundary; never raises.
+
+        While the process is leaving, it returns when the record is delivered: there may be no later.
+        """
+        verdict = self.handler.handle(error, origin)
+        if self._left_at is not None and not self._is_late and not turn.busy:
+            self._is_late = not self.flush()
+        return verdict
+
+    def emit(self, event: Event) -> None:
+        """Tell the reporters of something other than an error; its attributes are redacted already."""
+        self.dispatcher.emit(event)
 
     def render(self, answer: Answer, *, accept: str = "", language: str = "") -> Rendered:
         """Write an answer for one caller.
@@ -114,7 +137,8 @@ class Runtime:
     def install(self) -> "Runtime":
         """Make this the process's default runtime until `uninstall`, and flush it at the end.
 
-        Health checks that were registered before, when nothing was installed, are kept.
+        Puts the hooks in place that `HOOKS` asks for. Health checks that were registered before,
+        when nothing was installed, are kept.
 
         Raises:
             RuntimeError: When another runtime is installed already.
@@ -125,13 +149,23 @@ class Runtime:
                 "another holdfast runtime is installed in this process; call its uninstall() first"
             )
         environment.set_default(self)
+        self.attach()
         atexit.register(self.close)
         return self
+
+    def attach(self) -> None:
+        """Put the hooks in place that `HOOKS` asks for, without being the process's default.
+
+        For adapters whose runtime is found through the application; `uninstall` undoes it too.
+        """
+        sigterm = ("sigterm",) if self.settings.crash.sigterm else ()
+        hooks.attach(self, (*self.settings.hooks.chosen(), *sigterm))
 
     def uninstall(self) -> None:
         """Undo `install`; harmless when not installed."""
         if environment.default() is self:
             environment.set_default(None)
+        hooks.detach(self)
         atexit.unregister(self.close)
 
     def give_way(self, successor: environment.Environment) -> None:
@@ -141,13 +175,54 @@ class Runtime:
         atexit.unregister(self.close)
         self.close()
 
-    def flush(self) -> bool:
-        """Wait until every event so far is delivered, at most `REPORTING.FLUSH_TIMEOUT` seconds."""
-        return self.dispatcher.flush(self.settings.reporting.flush_timeout)
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until every event so far is delivered; False when it was not.
+
+        Args:
+            timeout: Seconds; None for `REPORTING.FLUSH_TIMEOUT`.
+        """
+        allowed = self.settings.reporting.flush_timeout if timeout is None else timeout
+        return self.dispatcher.flush(allowed)
 
     def close(self) -> None:
         """Deliver what waits and let reporters finish, at most `REPORTING.FLUSH_TIMEOUT` seconds."""
+        if self._left_at is not None:
+            waited = round(self.clock.monotonic() - self._left_at, 3)
+            self._left_at = None
+            self._say("process.leaving", departure.departure(), {"waited": waited})
         self.dispatcher.close(self.settings.reporting.flush_timeout)
+
+    def draining(self, reason: str, leaving: Departure | None) -> None:
+        """Take note that the process is on its way out: it is not ready any more.
+
+        Called in signal handlers, too: it takes no lock.
+
+        Args:
+            reason: Why, for whoever asks whether it is ready.
+            leaving: None when somebody else ends the process.
+        """
+        self._left_at = self.clock.monotonic()
+        self.health.mark_unready(reason)
+        self._say("process.draining", leaving, {"reason": reason})
+
+    def is_ours(self) -> bool:
+        """Tell whether the process is this runtime's to end: it is installed, or an adapter's."""
+        return self in hooks.attached()
+
+    def leave(self, leaving: Departure) -> None:
+        """Have the process leave, once; returns soon."""
+        departure.begin(leaving)
+
+    def _crash(self) -> Crash:
+        told = self.settings.crash
+        shared = SharedBudget(Budget(told.restarts, told.window), self.settings.service, told.state)
+        return Crash(told.policy(), shared, self.clock, self.dispatcher.emit, self)
+
+    def _say(self, name: str, leaving: Departure | None, told: Mapping[str, Scalar]) -> None:
+        severity = Severity.INFO if leaving is None else Severity.WARNING
+        attributes = {**told, **({} if leaving is None else leaving.attributes())}
+        now = self.clock.now()
+        self.emit(Event(name=name, severity=severity, time=now, attributes=attributes))
 
     def _classifier_failed(self, failure: Exception) -> None:
         frames = frames_of(failure.__traceback__)
@@ -231,6 +306,14 @@ def logging_reporter(runtime: Runtime) -> Reporter:
         },
         redactor=runtime.redactor,
     )
+
+
+def _notes() -> list[Reporter]:
+    """Return who tells `holdfast run`, if that started this process, what was recorded already."""
+    if not os.environ.get("HOLDFAST_RUN"):
+        return []
+    told = importlib.import_module("holdfast.hooks.jobs.told")
+    return cast("list[Reporter]", told.notes())
 
 
 def _redactor(settings: Settings) -> Redactor:

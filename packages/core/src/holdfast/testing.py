@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from holdfast.classify import Rule
 from holdfast.events import Event
+from holdfast.hooks.leaving import Departure
 from holdfast.record import ErrorHandled, ErrorRecord
 from holdfast.runtime import Runtime
 from holdfast.settings import Settings
@@ -61,7 +62,11 @@ class RecordingReporter:
 
 
 class RecordingRuntime(Runtime):
-    """A runtime that delivers at once and keeps what it delivered.
+    """A runtime that delivers at once and keeps what it delivered; the process never leaves.
+
+    Attributes:
+        recorded: The reporter that keeps every event.
+        departures: What the process would have left for.
 
     Example:
         >>> runtime = RecordingRuntime()
@@ -73,6 +78,15 @@ class RecordingRuntime(Runtime):
 
     def __init__(self, settings: Settings | None = None, *, rules: Iterable[Rule] = ()) -> None:
         self.recorded = RecordingReporter()
+        self.departures: list[Departure] = []
         chosen = settings or Settings(reporters=())
         inline = replace(chosen, reporting=replace(chosen.reporting, inline=True))
         super().__init__(inline, rules=rules, clock=FakeClock(), reporters=[self.recorded])
+
+    def is_ours(self) -> bool:
+        """Tell that the process may be left, as if this runtime were installed."""
+        return True
+
+    def leave(self, leaving: Departure) -> None:
+        """Keep what the process would have left for."""
+        self.departures.append(leaving)

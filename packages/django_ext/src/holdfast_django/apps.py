@@ -1,13 +1,17 @@
 """The app: makes the runtime, listens for exceptions, and answers where Django would."""
 
+from types import ModuleType
+
 from django.apps import AppConfig
 from django.conf import urls as default_handlers
 from django.core.checks import register
 from django.core.signals import setting_changed
 from django.views import csrf
 
-from holdfast_django import current, databases, signals, views
+from holdfast_django import current, databases, signals, startup, views
 from holdfast_django.checks import CHECKS
+from holdfast_django.commands import watch_commands
+from holdfast_django.tasks import watch_tasks
 
 
 class HoldfastConfig(AppConfig):
@@ -16,6 +20,10 @@ class HoldfastConfig(AppConfig):
     name = "holdfast_django"
     verbose_name = "holdfast"
 
+    def __init__(self, app_name: str, app_module: ModuleType | None) -> None:
+        super().__init__(app_name, app_module)
+        startup.listen()
+
     def ready(self) -> None:
         """Make the runtime and attach it.
 
@@ -23,10 +31,13 @@ class HoldfastConfig(AppConfig):
             SettingsError: With every mistake of `settings.HOLDFAST` at once.
         """
         runtime = current.rebuild()
+        startup.end()
         databases.register_databases(runtime.health, current.project_settings().health_databases)
         for check in CHECKS:
             register(check)
         signals.connect()
+        watch_commands()
+        watch_tasks()
         install_error_views()
         setting_changed.connect(_on_setting, weak=False, dispatch_uid="holdfast_django")
 

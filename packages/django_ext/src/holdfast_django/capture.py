@@ -9,20 +9,41 @@ from typing import Final
 from django.http import HttpRequest
 
 from holdfast.handler import Action, Verdict
+from holdfast.hooks.servers import aborted
 from holdfast.record import Origin
 from holdfast_django.current import BOUNDARY, project_runtime
 from holdfast_django.statuses import failing
 
 _VERDICT: Final = "_holdfast_verdict"
 _EXPLAINED: Final = "_holdfast_explained"
+_WITNESSED: Final = "_holdfast_witnessed"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def capture(request: HttpRequest, error: BaseException) -> Verdict:
     """Hand an exception to the runtime and remember what it decided; never raises."""
-    verdict = _answerable(project_runtime().handle(error, origin_of(request)))
+    verdict = _handle(request, error)
     if verdict.action is not Action.PROPAGATE:
         setattr(request, _VERDICT, verdict)
+    return verdict
+
+
+def witness(request: HttpRequest, error: BaseException) -> None:
+    """Hand an exception to the runtime that somebody else answers."""
+    setattr(request, _WITNESSED, _handle(request, error))
+
+
+def witnessed(request: HttpRequest) -> Verdict | None:
+    """Return what was decided about an error that somebody else answers, or None when there was none."""
+    verdict: Verdict | None = getattr(request, _WITNESSED, None)
+    return verdict
+
+
+def _handle(request: HttpRequest, error: BaseException) -> Verdict:
+    abort = aborted(error)
+    verdict = _answerable(project_runtime().handle(abort or error, origin_of(request)))
+    if abort is not None:
+        project_runtime().flush()  # the worker has a second before it is killed
     return verdict
 
 

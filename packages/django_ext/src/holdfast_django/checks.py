@@ -1,7 +1,12 @@
 """System checks: what would make errors escape, told before it happens."""
 
+import ast
+import inspect
+import logging
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
+from textwrap import dedent
 from typing import Final
 
 from django.apps import apps
@@ -10,7 +15,13 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  # Dja
 from django.urls import get_resolver
 from django.utils.module_loading import import_string
 
+from holdfast.environment import activated
+from holdfast.events import Event
+from holdfast.handler import Action, Verdict
+from holdfast.hooks.process import attached
+from holdfast.record import Origin
 from holdfast_django.asynchrony import is_async
+from holdfast_django.current import project_runtime, project_settings
 from holdfast_django.routes import routes
 
 MIDDLEWARE: Final = "holdfast_django.middleware.HoldfastMiddleware"
@@ -112,12 +123,60 @@ def check_propagation(**_: object) -> list[CheckMessage]:
     ]
 
 
+def check_app_order(**_: object) -> list[CheckMessage]:
+    """Tell of apps in front of ours (W008), whose errors while the project starts are not seen."""
+    names = [config.name for config in apps.get_app_configs()]
+    before = takewhile(lambda name: name != "holdfast_django", names)
+    first = next((name for name in before if not name.startswith("django.contrib.")), None)
+    if first is None:
+        return []
+    return [
+        Warning(
+            f"holdfast_django comes after {first!r} in INSTALLED_APPS, and does not see what keeps that from starting.",
+            hint="Put 'holdfast_django' first in INSTALLED_APPS.",
+            id="holdfast.W008",
+        )
+    ]
+
+
+def check_log_records(**_: object) -> list[CheckMessage]:
+    """Tell when errors that are only logged are not seen (W009): somebody makes log records in our place."""
+    runtime = project_runtime()
+    if not project_settings().hooks.logging or runtime not in attached() or _hears_log_records():
+        return []
+    return [
+        Warning(
+            "A factory of log records was set that does not call the one before it, so that errors "
+            "which are only logged are not seen.",
+            hint="Let it call what logging.getLogRecordFactory() returned before.",
+            id="holdfast.W009",
+        )
+    ]
+
+
+def check_exception_middleware(**_: object) -> list[CheckMessage]:
+    """Tell of middlewares that may answer an exception themselves (W010), of which nobody else hears then."""
+    return [
+        Warning(
+            f"{path}.process_exception may answer an error itself. With less than 500 it is not "
+            "recorded, with more its cause is lost.",
+            hint="Let it return None and answer by an exception class of its own, or silence this if it is meant.",
+            id="holdfast.W010",
+        )
+        for path in settings.MIDDLEWARE
+        if not _is_middleware(path) and _may_answer(path)
+    ]
+
+
 CHECKS: Final = (
     check_middleware,
     check_error_views,
     check_rest_framework,
     check_async_views,
     check_propagation,
+    check_app_order,
+    check_log_records,
+    check_exception_middleware,
 )
 """All of them; registered when the app is ready."""
 
@@ -132,6 +191,50 @@ def _is_middleware(path: str) -> bool:
     except ImportError:
         return False
     return isinstance(found, type) and issubclass(found, HoldfastMiddleware)
+
+
+def _hears_log_records() -> bool:
+    probe = _Probe()
+    with activated(probe):
+        error = LookupError("made to see who hears of it")
+        told = LookupError, error, None
+        logging.getLogRecordFactory()("holdfast_django", logging.ERROR, __file__, 0, "", (), told)
+    return probe.heard
+
+
+class _Probe:
+    """Stands where the runtime stands, and notes whether an error comes."""
+
+    def __init__(self) -> None:
+        self.redactor = project_runtime().redactor
+        self.heard = False
+
+    def handle(self, error: BaseException, origin: Origin) -> Verdict:  # noqa: ARG002  # as the protocol has it
+        self.heard = True
+        return Verdict(action=Action.PROPAGATE)
+
+    def emit(self, event: Event) -> None:
+        pass
+
+    def flush(self, timeout: float | None = None) -> bool:  # noqa: ARG002  # as the protocol has it
+        return True
+
+
+def _may_answer(path: str) -> bool:
+    """Tell whether a middleware's `process_exception` returns anything but None, as far as its source says."""
+    try:
+        method = getattr(import_string(path), "process_exception", None)
+        tree = None if method is None else ast.parse(dedent(inspect.getsource(method)))
+    except ImportError:
+        return False  # Django will say so
+    except (OSError, TypeError, SyntaxError):
+        return True  # its source cannot be read
+    returns = [] if tree is None else [n for n in ast.walk(tree) if isinstance(n, ast.Return)]
+    return any(
+        node.value is not None
+        and not (isinstance(node.value, ast.Constant) and node.value.value is None)
+        for node in returns
+    )
 
 
 def _handler_is_ours() -> bool:

@@ -12,6 +12,10 @@ from holdfast_django.conf import DjangoSettings, load
 from holdfast_django.rules import rules_of
 
 BOUNDARY = "django.request"
+COMMAND_BOUNDARY = "django.command"
+TASK_BOUNDARY = "django.task"
+_OWN = frozenset({BOUNDARY, COMMAND_BOUNDARY, TASK_BOUNDARY})
+"""Boundaries of this project, whose work belongs to its runtime."""
 
 _made: list[Runtime] = []
 
@@ -30,8 +34,9 @@ def project_settings() -> DjangoSettings:
 def rebuild() -> Runtime:
     """Make the runtime from the present settings and put it in the place of the one before.
 
-    It becomes the process's default unless something else is: within a request the project's own is
-    found first, so another one (a script that called `init_error_system`, a test) may stay. Either
+    It becomes the process's default unless something else is: within a request, a command or a task
+    the project's own is found first, so another one (a script that called `init_error_system`, a
+    test) may stay. Either
     way it is flushed when the process ends. Checks that were registered for health are kept.
 
     Raises:
@@ -43,7 +48,7 @@ def rebuild() -> Runtime:
 
 def replace(runtime: Runtime) -> Runtime:
     """Put a runtime in the place of the project's, as a test does."""
-    environment.add_resolver(_of_this_request)
+    environment.add_resolver(_of_this_work)
     before = _made[0] if _made else None
     _made[:] = [runtime]
     if before is not None and before is not runtime:
@@ -53,10 +58,11 @@ def replace(runtime: Runtime) -> Runtime:
     if environment.default() is None:
         runtime.install()
     else:
+        runtime.attach()
         atexit.register(runtime.close)
     return runtime
 
 
-def _of_this_request() -> Runtime | None:
+def _of_this_work() -> Runtime | None:
     work = current_context()
-    return _made[0] if _made and work is not None and work.boundary == BOUNDARY else None
+    return _made[0] if _made and work is not None and work.boundary in _OWN else None

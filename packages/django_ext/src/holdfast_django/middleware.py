@@ -4,30 +4,35 @@ Errors below it never reach its `except`: Django turns them into responses, laye
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from asgiref.sync import markcoroutinefunction, sync_to_async
 from django.apps import apps
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.urls import get_resolver, get_urlconf
 from django.utils.cache import patch_vary_headers
 
-from holdfast.context import begin, current_context, end
+from holdfast.context import WorkContext, begin, current_context, end, resume
 from holdfast.envelope import Answer
 from holdfast.errors import AppError
 from holdfast.handler import Verdict, last_server_error
 from holdfast.statuses import CLIENT_ERROR, SERVER_ERROR, error_of, unexplained
 from holdfast_django import views
 from holdfast_django.asynchrony import is_async
-from holdfast_django.capture import capture, explained
+from holdfast_django.capture import capture, explained, witness, witnessed
+from holdfast_django.closing import watch_closers
 from holdfast_django.current import BOUNDARY, project_runtime, project_settings
-from holdfast_django.responses import respond
+from holdfast_django.responses import as_logged, respond
 from holdfast_django.rules import ANSWERED_BY_DJANGO
-from holdfast_django.signals import resend
+from holdfast_django.signals import await_loop, resend
 from holdfast_django.streaming import watch
+
+if TYPE_CHECKING:
+    from contextvars import Token
 
 _MISSED: Final = frozenset({301, 404})
 """How Django answers an address without its slash where the project has a 404 page of its own."""
@@ -53,6 +58,7 @@ class HoldfastMiddleware:
             raise ImproperlyConfigured(
                 "HoldfastMiddleware needs its app: add 'holdfast_django' to INSTALLED_APPS"
             )
+        await_loop()
         self.get_response = get_response
         self._asynchronous = is_async(get_response)
         if self._asynchronous:
@@ -62,8 +68,7 @@ class HoldfastMiddleware:
         """Answer a request within a context of its own."""
         if self._asynchronous:
             return self._answer_async(request)
-        meta = request.META
-        token = begin(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_X_REQUEST_ID"), BOUNDARY)
+        token = _begin(request)
         try:
             response = cast("HttpResponseBase", self.get_response(request))
             if response.status_code in _MISSED and request.resolver_match is None:
@@ -76,8 +81,7 @@ class HoldfastMiddleware:
             end(token)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
-        meta = request.META
-        token = begin(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_X_REQUEST_ID"), BOUNDARY)
+        token = _begin(request)
         try:
             response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
             if response.status_code in _MISSED and request.resolver_match is None:
@@ -99,6 +103,8 @@ class HoldfastMiddleware:
         nor what middlewares raise, which come to the views.
         """
         if isinstance(exception, ANSWERED_BY_DJANGO):
+            if not _is_ours(exception):
+                witness(request, views.readable(exception))
             return None
         verdict = capture(request, exception)
         if isinstance(verdict.value, HttpResponseBase):
@@ -107,7 +113,7 @@ class HoldfastMiddleware:
             return None
         if verdict.answer.status >= SERVER_ERROR:
             resend(request)
-        return respond(request, verdict.answer)
+        return as_logged(request, respond(request, verdict.answer), exception)
 
 
 def _left_to_django(exception: Exception, verdict: Verdict) -> bool:
@@ -120,8 +126,32 @@ def _left_to_django(exception: Exception, verdict: Verdict) -> bool:
         return not (ours and refused)
     if ours or refused:
         return False
-    own = get_resolver(get_urlconf()).resolve_error_handler(SERVER_ERROR)
-    return own is not views.server_error
+    return _error_view(SERVER_ERROR) is not views.server_error
+
+
+def _is_ours(refusal: Exception) -> bool:
+    """Tell whether a view of ours answers what Django refuses, and so captures it."""
+    if isinstance(refusal, PermissionDenied):
+        return _error_view(403) is views.permission_denied
+    if settings.DEBUG and not isinstance(refusal, MultiPartParserError):
+        return False  # Django's technical pages
+    if isinstance(refusal, Http404):
+        return _error_view(404) is views.page_not_found
+    return _error_view(CLIENT_ERROR) is views.bad_request
+
+
+def _error_view(status: int) -> object:
+    return get_resolver(get_urlconf()).resolve_error_handler(status)
+
+
+def _begin(request: HttpRequest) -> "Token[WorkContext | None]":
+    meta = request.META
+    token = begin(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_X_REQUEST_ID"), BOUNDARY)
+    work = current_context()
+    if work is not None and work.within:
+        # Within a command, or whatever else serves: another request's error explains no answer of this one.
+        resume(work._replace(noted=[]))
+    return token
 
 
 def _finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -133,6 +163,7 @@ def _finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
             headers["traceparent"] = traceparent
     if response.status_code >= CLIENT_ERROR and not explained(request):
         _explain(request, response)
+    watch_closers(request, response)
     if response.streaming:
         watch(request, cast("StreamingHttpResponse", response))
     return response
@@ -150,7 +181,7 @@ def _explain(request: HttpRequest, response: HttpResponseBase) -> None:
     if status >= SERVER_ERROR:
         verdict = last_server_error() or capture(request, unexplained(status))
     else:
-        verdict = capture(request, error_of(status))
+        verdict = witnessed(request) or capture(request, error_of(status))
     if bodiless and verdict.answer is not None and isinstance(response, HttpResponse):
         _fill(response, respond(request, _fitting(verdict.answer, status)))
 

@@ -3,10 +3,12 @@
 from django.http import HttpRequest, HttpResponse
 from django.template import TemplateDoesNotExist, loader
 from django.utils.cache import patch_vary_headers
+from django.utils.log import log_response
 from django.utils.translation import override
 
 from holdfast.envelope import Answer, Format, Rendered
 from holdfast.language import best_language
+from holdfast.statuses import SERVER_ERROR
 from holdfast_django.capture import capture
 from holdfast_django.current import project_runtime, project_settings
 
@@ -42,6 +44,23 @@ def silence(response: HttpResponse) -> HttpResponse:
     """
     if not project_settings().framework_log:
         response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001  # how django.utils.log marks its own
+    return response
+
+
+def as_logged(request: HttpRequest, response: HttpResponse, error: Exception) -> HttpResponse:
+    """Return the answer to an error, with Django's line about it written where `FRAMEWORK_LOG` asks for that.
+
+    Django itself would write one without the exception, and mails to `ADMINS` would lack it.
+    """
+    if response.status_code >= SERVER_ERROR and project_settings().framework_log:
+        log_response(
+            "%s: %s",
+            response.reason_phrase,
+            request.path,
+            response=response,
+            request=request,
+            exception=error,
+        )
     return response
 
 

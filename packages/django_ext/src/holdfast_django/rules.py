@@ -41,6 +41,8 @@ def _refusals() -> Iterator[Rule]:
     yield Rule(match=exceptions.PermissionDenied, translate=_permission_denied)
     yield Rule(match=exceptions.BadRequest, translate=_bad_request)
     yield Rule(match=exceptions.RequestDataTooBig, code=ErrorCode.PAYLOAD_TOO_LARGE)
+    # By name: who serves requests need not load what runs commands.
+    yield Rule(match="django.core.management.base.CommandError", code=ErrorCode.JOB_FAILED)
     # What was suspicious is for the operators: its text quotes the request.
     for refused in (exceptions.SuspiciousOperation, MultiPartParserError):
         yield Rule(match=refused, code=ErrorCode.INVALID_REQUEST_DATA)

@@ -1,12 +1,14 @@
-"""The receiver of `got_request_exception`: the one hook that sees what views, middlewares and templates raise."""
+"""Receivers of Django's signals: of exceptions, which views, middlewares and templates raise, and of the loop's begin."""
 
 import sys
 from contextlib import suppress
 
-from django.core.signals import got_request_exception
+from django.core.signals import got_request_exception, request_started
 from django.http import HttpRequest
 
+from holdfast.hooks.loops import watch_loop
 from holdfast_django.capture import capture
+from holdfast_django.current import project_settings
 
 _UID = "holdfast_django"
 
@@ -33,3 +35,21 @@ def resend(request: HttpRequest) -> None:
     Error trackers and the test client hear of errors by this signal alone.
     """
     got_request_exception.send_robust(sender=None, request=request)
+
+
+def await_loop() -> None:
+    """Watch the event loop as soon as it serves its first request, where one is going to.
+
+    Django has no signal for the begin of a loop; and a middleware, this one included, is called on
+    another thread where one below it is synchronous.
+    """
+    if "django.core.handlers.asgi" in sys.modules and project_settings().hooks.asyncio:
+        request_started.connect(_serving, weak=False, dispatch_uid=_UID)
+
+
+async def _serving(**_: object) -> None:
+    request_started.disconnect(dispatch_uid=_UID)  # as an asynchronous receiver it is not for free
+    with suppress(
+        Exception
+    ):  # of a loop with a mind of its own: Django would break off the request
+        watch_loop()

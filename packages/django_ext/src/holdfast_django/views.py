@@ -45,9 +45,12 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
         probed = health_without_slash(request)
         if probed is not None:
             return probed
-        # Its text is a list of every route that was tried: costly, and nothing for a record.
-        exception = ResourceNotFoundError()
-    return answer(request, exception)
+    return answer(request, readable(exception))
+
+
+def readable(error: Exception) -> Exception:
+    """Return an error without the list of every route that was tried: costly, and nothing for a record."""
+    return ResourceNotFoundError() if isinstance(error, Resolver404) else error
 
 
 def health_without_slash(request: HttpRequest) -> HttpResponse | None:

@@ -8,7 +8,9 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from holdfast.errors import AppError
 from holdfast.runtime import Runtime
+from holdfast_flask.commands import watch_commands
 from holdfast_flask.handlers import Handlers
+from holdfast_flask.wsgi import Boundary
 
 _TRAPS = ("TRAP_HTTP_EXCEPTIONS", "TRAP_BAD_REQUEST_ERRORS")
 
@@ -17,6 +19,8 @@ def findings(app: Flask, runtime: Runtime) -> Iterator[str]:
     """Yield one sentence for each place where errors escape, or are answered in another shape."""
     yield from _handlers(app)
     yield from _config(app)
+    yield from _around(app)
+    yield from _hooks(runtime)
     yield from _routes(app, runtime)
 
 
@@ -54,6 +58,31 @@ def _config(app: Flask) -> Iterator[str]:
             yield f"{name} is on: HTTP errors take the path of unexpected ones; meant for debugging"
     if app.config["PROPAGATE_EXCEPTIONS"]:
         yield "PROPAGATE_EXCEPTIONS is on: unexpected errors reach the server, which answers them"
+    elif app.testing and app.config["PROPAGATE_EXCEPTIONS"] is None:
+        yield "TESTING is on: unexpected errors reach the server, which answers them"
+
+
+def _around(app: Flask) -> Iterator[str]:
+    """Yield what was put in a place that is ours, after the application was connected."""
+    outermost = cast("object", app.wsgi_app)
+    if not isinstance(outermost, Boundary):
+        yield (
+            f"{_name(outermost)} was put around wsgi_app after holdfast: what it raises itself "
+            "reaches the server; call Holdfast(app) or init_app(app) after it"
+        )
+    if _module(app.cli.get_command) != watch_commands.__module__:
+        yield (
+            "app.cli was replaced after holdfast was connected: errors of its commands are recorded "
+            "without their names; call Holdfast(app) or init_app(app) after that"
+        )
+
+
+def _hooks(runtime: Runtime) -> Iterator[str]:
+    hooks = runtime.settings.hooks
+    if not hooks.uncaught:
+        yield "HOLDFAST_HOOKS.UNCAUGHT is off: errors of threads and of the start-up are not recorded"
+    if not hooks.logging:
+        yield "HOLDFAST_HOOKS.LOGGING is off: errors that are only logged are not recorded"
 
 
 def _routes(app: Flask, runtime: Runtime) -> Iterator[str]:
@@ -68,5 +97,9 @@ def _routes(app: Flask, runtime: Runtime) -> Iterator[str]:
 
 
 def _name(handler: object) -> str:
-    module, name = getattr(handler, "__module__", ""), getattr(handler, "__qualname__", "")
-    return f"{module}.{name}" if name else type(handler).__qualname__
+    name = getattr(handler, "__qualname__", "")
+    return f"{_module(handler)}.{name}" if name else type(handler).__qualname__
+
+
+def _module(function: object) -> str:
+    return str(getattr(function, "__module__", ""))

@@ -81,6 +81,16 @@ def operation_of(method: str, route: str | None) -> str:
     return f"{known} {route or '(no route)'}"
 
 
+def pass_on(error: BaseException) -> None:
+    """Take the line of whoever caught an exception, and raises it on, out of its traceback.
+
+    What is printed of it is then what it would have been without us.
+    """
+    traceback = error.__traceback__
+    if traceback is not None:
+        error.__traceback__ = traceback.tb_next
+
+
 def recovered(verdict: Verdict, error: BaseException) -> ResponseReturnValue:
     """Return the value that the application goes on with in place of an answer.
 

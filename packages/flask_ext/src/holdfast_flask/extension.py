@@ -14,11 +14,12 @@ from holdfast.runtime import Runtime
 from holdfast_flask.blueprint import health_blueprint
 from holdfast_flask.capture import Capture
 from holdfast_flask.cli import commands
+from holdfast_flask.commands import watch_commands
 from holdfast_flask.config import FlaskSettings, settings_of
 from holdfast_flask.handlers import Handlers
 from holdfast_flask.log import HandledElsewhere
 from holdfast_flask.responses import Responder
-from holdfast_flask.rules import werkzeug_rules
+from holdfast_flask.rules import click_rules, werkzeug_rules
 from holdfast_flask.wsgi import Boundary
 
 NAME = "holdfast"
@@ -76,7 +77,7 @@ class Holdfast:
         settings = settings_of(app)
         runtime = Runtime(
             settings,
-            rules=(*self._rules, *werkzeug_rules()),
+            rules=(*self._rules, *werkzeug_rules(), *click_rules()),
             clock=self._clock,
             reporters=self._reporters,
         )
@@ -129,13 +130,20 @@ def _connect(app: Flask, runtime: Runtime, settings: FlaskSettings) -> None:
         app.register_blueprint(health_blueprint(runtime, settings.health_prefix))
     app.wsgi_app = Boundary(app, runtime, responder)  # type: ignore[method-assign]  # as Flask documents
     app.cli.add_command(commands)
+    watch_commands(app, runtime)
     app.extensions[NAME] = runtime
     environment.add_resolver(_runtime_of_current_app)
     environment.take_over(runtime)
+    runtime.attach()
     if not settings.framework_log:
         _drop_handled_lines(app, runtime)
     # At the end of the process, or when a factory's application is thrown away.
-    weakref.finalize(app, runtime.close)
+    weakref.finalize(app, _end, runtime)
+
+
+def _end(runtime: Runtime) -> None:
+    runtime.uninstall()
+    runtime.close()
 
 
 def _listen(app: Flask, capture: Capture) -> None:

@@ -24,6 +24,7 @@ from holdfast_flask.capture import (
     STREAM,
     Capture,
     origin,
+    pass_on,
     recovered,
     verdict,
 )
@@ -51,8 +52,8 @@ class Handlers:
         app.register_error_handler(500, self.on_server_error)
         app.register_error_handler(HTTPException, self.on_http_error)
         app.register_error_handler(AppError, self.on_app_error)
-        _override(app, "handle_user_exception", self._observing(app, app.handle_user_exception))
-        _override(app, "process_response", self._checking(app.process_response))
+        override(app, "handle_user_exception", self._observing(app, app.handle_user_exception))
+        override(app, "process_response", self._checking(app.process_response))
 
     def on_server_error(self, error: HTTPException) -> ResponseReturnValue:
         """Answer an error that nobody handled, or an `abort(500)`."""
@@ -104,6 +105,7 @@ class Handlers:
             except Exception as raised:
                 unhandled = raised is error and not isinstance(error, (HTTPException, AppError))
                 if not unhandled or self._status(error) >= SERVER_ERROR:
+                    pass_on(raised)
                     raise
                 return self._answer(error)
 
@@ -113,7 +115,11 @@ class Handlers:
         """Return the last step of every response, with the net behind it."""
 
         def process_response(response: Response) -> Response:
-            response = process(response)
+            try:
+                response = process(response)
+            except BaseException as error:
+                pass_on(error)
+                raise
             if response.status_code >= CLIENT_ERROR:
                 response = self._explained(response)
             if type(response.response) is not list and not _is_file(response):
@@ -179,6 +185,6 @@ def _is_empty(response: Response) -> bool:
     return isinstance(body, (list, tuple)) and not any(body)
 
 
-def _override(app: Flask, name: str, method: object) -> None:
-    """Put a method in the place of one that Flask documents as an override point."""
-    setattr(app, name, method)
+def override(owner: object, name: str, method: object) -> None:
+    """Put a method in the place of one that Flask or click document as an override point."""
+    setattr(owner, name, method)

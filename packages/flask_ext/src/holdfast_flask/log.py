@@ -2,6 +2,7 @@
 
 import logging
 
+from holdfast.hooks.bridge import is_first_line
 from holdfast.runtime import Runtime
 
 
@@ -21,4 +22,4 @@ class HandledElsewhere(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether a line is to be written."""
         error = record.exc_info[1] if record.exc_info else None
-        return error is None or not self._runtime.handler.saw(error)
+        return error is None or is_first_line(record) or not self._runtime.handler.saw(error)

@@ -1,7 +1,8 @@
-"""What werkzeug's exceptions mean, by their status."""
+"""What the exceptions of werkzeug mean, by their status, and those of click."""
 
 from collections.abc import Iterator
 
+from click import ClickException
 from werkzeug.exceptions import (
     BadRequest,
     BadRequestKeyError,
@@ -23,6 +24,11 @@ def werkzeug_rules() -> Iterator[Rule]:
     yield Rule(match=SecurityError, code=ErrorCode.INVALID_REQUEST_DATA, severity=Severity.WARNING)
     yield Rule(match=BadRequest, translate=_malformed_json)
     yield Rule(match=HTTPException, translate=_by_status)
+
+
+def click_rules() -> Iterator[Rule]:
+    """Yield how the exceptions of click are read, by which a command fails with a message."""
+    yield Rule(match=ClickException, code=ErrorCode.JOB_FAILED)
 
 
 def status_of(error: HTTPException) -> int | None:

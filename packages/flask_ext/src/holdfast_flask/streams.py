@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from holdfast.context import WorkContext, end, resume
 from holdfast.record import Origin
 from holdfast.runtime import Runtime
+from holdfast_flask.capture import pass_on
 
 
 class WatchedStream(Iterator[bytes | str]):
@@ -33,6 +34,7 @@ class WatchedStream(Iterator[bytes | str]):
         except StopIteration:
             raise
         except BaseException as error:
+            pass_on(error)
             self._runtime.handle(error, self._origin)
             raise
         finally:
@@ -47,6 +49,7 @@ class WatchedStream(Iterator[bytes | str]):
         try:
             close()
         except BaseException as error:
+            pass_on(error)
             self._runtime.handle(error, self._origin)
             raise
         finally:

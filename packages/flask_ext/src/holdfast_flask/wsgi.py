@@ -1,16 +1,20 @@
 """The outermost layer of an application: the trace of each request, and what escapes Flask."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
-from flask import Flask
+from flask import Flask, got_request_exception
+from werkzeug.wsgi import ClosingIterator
 
-from holdfast.context import WorkContext, begin, current_context, end
+from holdfast.context import WorkContext, begin, current_context, end, resume
 from holdfast.envelope import Answer
+from holdfast.handler import Verdict
+from holdfast.hooks.servers import aborted
 from holdfast.record import Origin
 from holdfast.runtime import Runtime
-from holdfast_flask.capture import BOUNDARY, operation_of
+from holdfast_flask.capture import BOUNDARY, operation_of, pass_on
 from holdfast_flask.responses import Responder
 
 if TYPE_CHECKING:
@@ -37,32 +41,57 @@ class Boundary:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Serve one request as one piece of work."""
+        around = current_context()
         token = begin(environ.get("HTTP_TRACEPARENT"), environ.get("HTTP_X_REQUEST_ID"), BOUNDARY)
-        start = Start(start_response, current_context())
+        work = cast("WorkContext", current_context())
+        if around is not None:
+            work = _apart(work)
+        start = Start(start_response, work)
         try:
             body = self._next(environ, start)
         except BaseException as error:
+            pass_on(error)
             answer = self._escaped(error, environ)
             if answer is None:
                 raise
             body = self._answer(answer, environ, start)
         finally:
             end(token)
+            if around is not None:
+                _explain(around, work)
         start.released = True
         begun, start.begun = start.begun, None
         if begun is not None:
             start.server_write = start_response(*begun)
-        return body
+        # Not around files, which servers know by the object itself.
+        return Closing(body, self, environ, work) if type(body) is ClosingIterator else body
 
     def _escaped(self, error: BaseException, environ: "WSGIEnvironment") -> Answer | None:
         """Record what Flask let through, and return an answer unless it has to go on to the server."""
+        verdict = self.record(error, environ)
+        if self._propagates(error) or verdict.answer is None:
+            return None
+        self._signal(error)
+        return verdict.answer
+
+    def _signal(self, error: BaseException) -> None:
+        """Tell the receivers of Flask's signal of an error that the server, where they may look, never sees."""
+        app = self._app
+        with suppress(Exception):  # they are used to have a request, and it is gone
+            got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
+
+    def record(self, error: BaseException, environ: "WSGIEnvironment") -> Verdict:
+        """Hand over what Flask let through, or the end of a worker whose time was over."""
         origin = Origin(
             boundary=BOUNDARY,
             operation=operation_of(environ["REQUEST_METHOD"], self._route(environ)),
             path=environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace"),
         )
-        verdict = self._runtime.handle(error, origin)
-        return None if self._propagates(error) else verdict.answer
+        abort = aborted(error)
+        verdict = self._runtime.handle(abort or error, origin)
+        if abort is not None:
+            self._runtime.flush()  # the worker has a second before it is killed
+        return verdict
 
     def _propagates(self, error: BaseException) -> bool:
         told = cast("bool | None", self._app.config["PROPAGATE_EXCEPTIONS"])
@@ -90,6 +119,46 @@ class Boundary:
         ]
         start(_status_line(rendered.status), headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [rendered.body]
+
+
+class Closing:
+    """A body whose end is still part of its request: what a response does when it is closed may fail.
+
+    Args:
+        body: What werkzeug made of the response.
+        boundary: Takes what closing raises, which goes on to the server.
+        environ: The request's.
+        work: The request's.
+    """
+
+    __slots__ = ("_body", "_boundary", "_environ", "_work")
+
+    def __init__(
+        self,
+        body: ClosingIterator,
+        boundary: Boundary,
+        environ: "WSGIEnvironment",
+        work: WorkContext,
+    ) -> None:
+        self._body = body
+        self._boundary = boundary
+        self._environ = environ
+        self._work = work
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._body)
+
+    def close(self) -> None:
+        """Close the body, as the server asks when it is sent or the client is gone."""
+        token = resume(self._work)
+        try:
+            self._body.close()
+        except BaseException as error:
+            pass_on(error)
+            self._boundary.record(error, self._environ)
+            raise
+        finally:
+            end(token)
 
 
 class Start:
@@ -138,6 +207,19 @@ class Start:
         if exc_info is None:
             return self._start_response(status, headers)
         return self._start_response(status, headers, exc_info)
+
+
+def _apart(work: WorkContext) -> WorkContext:
+    """Return a request's work, made current without what explains other answers of the work around it."""
+    work = work._replace(noted=[])
+    resume(work)
+    return work
+
+
+def _explain(around: WorkContext, work: WorkContext) -> None:
+    """Let what a request failed of explain how the work around it fails, which may have served it."""
+    if around.noted is not None and work.noted:
+        around.noted[:] = work.noted
 
 
 _OURS = frozenset({"x-request-id", "traceparent"})

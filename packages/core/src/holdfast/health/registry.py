@@ -3,9 +3,7 @@
 Statuses are those of the health+json draft: `pass`, `warn` (degraded, still serving), `fail`.
 """
 
-import os
 import threading
-import weakref
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from enum import StrEnum
 from typing import TypeAlias, cast
 
 from holdfast.clock import Clock, SystemClock
+from holdfast.forks import ForkSafeLock
 from holdfast.record import type_name
 from holdfast.redact import JsonValue, Redactor
 
@@ -21,6 +20,9 @@ CheckFunction: TypeAlias = Callable[[], object]
 """False fails, a mapping passes with details, an exception fails; anything else passes."""
 
 DEFAULT_TIMEOUT = 5.0
+
+READINESS = "process:readiness"
+"""Name under which a report tells why the process wants no more work."""
 
 
 class HealthStatus(StrEnum):
@@ -80,6 +82,7 @@ class HealthRegistry:
     Args:
         clock: Measures how long checks take.
         redactor: Cleans the details that checks return.
+        stopping: Says why the process should get no more work, or nothing when it should.
 
     Example:
         >>> registry = HealthRegistry()
@@ -88,13 +91,19 @@ class HealthRegistry:
         'pass'
     """
 
-    def __init__(self, clock: Clock | None = None, redactor: Redactor | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        redactor: Redactor | None = None,
+        stopping: Callable[[], str] | None = None,
+    ) -> None:
         self._clock = clock or SystemClock()
         self._redactor = redactor or Redactor()
+        self._stopping = stopping
+        self._unready = ""
         self._checks: dict[str, Check] = {}
         self._runs: dict[str, _Run] = {}
-        self.forget_threads()
-        _after_fork.add(self)
+        self._lock = ForkSafeLock()
 
     def register_check(
         self,
@@ -129,6 +138,28 @@ class HealthRegistry:
         """What is registered, oldest first."""
         return tuple(self._checks.values())
 
+    def mark_unready(self, reason: str) -> None:
+        """Let the report fail until `mark_ready`, whatever the checks say; takes no lock.
+
+        Args:
+            reason: Told to whoever asks, so fit for anybody to read.
+
+        Raises:
+            ValueError: When the reason is empty.
+        """
+        if not reason:
+            raise ValueError("mark_unready() needs a reason, such as 'warming up'")
+        self._unready = reason
+
+    def mark_ready(self) -> None:
+        """Take `mark_unready` back; harmless without it."""
+        self._unready = ""
+
+    @property
+    def unready(self) -> str:
+        """Why the process should get no more work, or an empty string when it should."""
+        return self._unready or (self._stopping() if self._stopping is not None else "")
+
     def take_over(self, other: "HealthRegistry") -> None:
         """Add the checks of another registry, but for names that are taken."""
         self._checks = {**{check.name: check for check in other.checks}, **self._checks}
@@ -143,17 +174,30 @@ class HealthRegistry:
         return {run.check.name: run.result(first=first) for run, first in runs}
 
     def get_health_status(self) -> HealthReport:
-        """Run every check and return what they add up to; without checks all is well."""
-        results = tuple(self.run_all_checks().values())
+        """Run every check and return what they add up to; without checks all is well.
+
+        A process that is marked as unready, or on its way out, fails. It is still alive.
+        """
+        results = (*self._readiness(), *self.run_all_checks().values())
         worst = HealthStatus.PASS
         for status in (HealthStatus.WARN, HealthStatus.FAIL):
             if any(result.status is status for result in results):
                 worst = status
         return HealthReport(status=worst, results=results)
 
-    def forget_threads(self) -> None:
-        """Start over in a forked child, where the lock may be held by a thread that is not there."""
-        self._lock = threading.Lock()
+    def _readiness(self) -> tuple[CheckResult, ...]:
+        why = self.unready
+        if not why:
+            return ()
+        return (
+            CheckResult(
+                name=READINESS,
+                status=HealthStatus.FAIL,
+                time=self._clock.now(),
+                duration=0.0,
+                output=why,
+            ),
+        )
 
     def _joined(self, check: Check) -> "tuple[_Run, bool]":
         """Return the run of a check, and whether this call started it."""
@@ -239,15 +283,3 @@ def _as_json(result: CheckResult) -> dict[str, object]:
     if result.output:
         body["output"] = result.output
     return {**body, **({"details": dict(result.details)} if result.details else {})}
-
-
-_after_fork: "weakref.WeakSet[HealthRegistry]" = weakref.WeakSet()
-
-
-def _forget_threads() -> None:
-    for registry in tuple(_after_fork):
-        registry.forget_threads()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_threads)

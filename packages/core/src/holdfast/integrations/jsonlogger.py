@@ -10,9 +10,9 @@ import sys
 import time
 from collections.abc import Callable
 from functools import cache
-from typing import Literal, TextIO, cast
+from typing import Any, Literal, TextIO, cast
 
-from holdfast.reporting.logging import TraceContextFilter
+from holdfast.reporting.logging import EventFacts, TraceContextFilter
 
 __all__ = ["TraceContextFilter", "attach_handler", "json_formatter", "plain_formatter"]
 
@@ -63,7 +63,23 @@ def json_formatter() -> logging.Formatter:
         raise ImportError(
             'JSON log lines need python-json-logger: pip install "holdfast[json]"'
         ) from error
-    return JsonFormatter(
+
+    class Formatter(JsonFormatter):
+        """Leaves out of a message what is written as fields."""
+
+        def add_fields(
+            self,
+            log_data: dict[str, Any],
+            record: logging.LogRecord,
+            message_dict: dict[str, Any],
+        ) -> None:
+            if isinstance(record.args, tuple) and record.args:
+                facts = record.args[-1]
+                if isinstance(facts, EventFacts):
+                    record.message = record.message.removesuffix(facts)
+            super().add_fields(log_data, record, message_dict)
+
+    return Formatter(
         "%(levelname)s %(name)s %(message)s",
         rename_fields={"levelname": "level", "name": "logger", "exc_info": "traceback"},
         timestamp=True,

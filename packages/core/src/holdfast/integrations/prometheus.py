@@ -9,12 +9,12 @@ The metrics made so far are global, by registry, because a registry takes each n
 """
 
 import os
-import threading
 import weakref
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from holdfast.events import Event
+from holdfast.forks import ForkSafeLock
 from holdfast.record import ErrorHandled
 from holdfast.reporting.dispatcher import Dispatcher
 
@@ -85,7 +85,7 @@ class PrometheusReporter:
         self._service = _text(host.settings.service)
         self._metrics = _metrics_of(registry)
         self._told: dict[tuple[str, str], int] = {}
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._metrics.follow(self)
 
     def report(self, event: Event) -> None:
@@ -218,7 +218,7 @@ class _Bound:
     def __init__(self, most: int) -> None:
         self._most = most
         self._known: set[tuple[str, ...]] = set()
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def keep(self, *values: str) -> tuple[str, ...]:
         if values in self._known:
@@ -231,7 +231,7 @@ class _Bound:
 
 
 _made: weakref.WeakKeyDictionary[CollectorRegistry, _Metrics] = weakref.WeakKeyDictionary()
-_making = threading.Lock()
+_making = ForkSafeLock()
 
 
 def _metrics_of(registry: CollectorRegistry) -> _Metrics:

@@ -6,7 +6,6 @@ error that our handler has seen, or is about to see, is told by us alone. The re
 open are global, because Sentry's event processors are.
 """
 
-import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import Context
@@ -17,6 +16,7 @@ from holdfast import environment
 from holdfast.codes import Fault, Severity
 from holdfast.context import current_context, current_trace_id
 from holdfast.events import Event
+from holdfast.forks import ForkSafeLock
 from holdfast.handler import ErrorHandler
 from holdfast.integrations.sentry_event import (
     Json,
@@ -110,7 +110,7 @@ class SentryReporter:
         self._least = least
         self._flush_timeout = flush_timeout
         self._told = Told()
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._counts = {"escaped": 0, "lost": 0, "repeated": 0}
         self._watched: weakref.ref[object] | None = None
         self._clean_line = lru_cache(maxsize=4096)(self._read_line)
@@ -239,7 +239,7 @@ class _Gate:
 
     def __init__(self) -> None:
         self._open: tuple[weakref.ref[SentryReporter], ...] = ()
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._installed = False
 
     def open_for(self, reporter: SentryReporter) -> None:

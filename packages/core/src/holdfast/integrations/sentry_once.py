@@ -2,11 +2,11 @@
 
 import builtins
 import sys
-import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import cast
 
+from holdfast.forks import ForkSafeLock
 from holdfast.integrations.sentry_event import part, values_of
 from holdfast.record import ErrorRecord, Frame, chain, frames_of, type_name
 
@@ -24,7 +24,7 @@ class Told:
 
     def __init__(self) -> None:
         self._keys: OrderedDict[tuple[object, ...], None] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def remember(self, trace_id: str, error: BaseException) -> None:
         """Note an exception and what is behind it."""

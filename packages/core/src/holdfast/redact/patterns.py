@@ -83,6 +83,10 @@ _CARD: Final = (
 )
 _CARD_LENGTHS: Final = range(13, 20)
 _DOUBLED: Final = str.maketrans("0123456789", "0246813579")
+_ID: Final = r"(?=[^a-fA-F]*[a-fA-F])[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}"
+"""A UUID or a trace id: one in some hundreds holds digits that pass for a card."""
+_MAX_ID: Final = 36
+_HEXADECIMAL: Final = "0123456789abcdefABCDEF-"
 _EPOCH: Final = r"1[5-9](?:[0-9]{11}|[0-9]{14}|[0-9]{17})"
 _IBAN: Final = r"(?<![A-Za-z0-9])(?P<country>[A-Za-z]{2})[0-9]{2}(?=[ -]?[A-Za-z0-9])"
 _IBAN_LENGTHS: Final = (
@@ -219,6 +223,8 @@ def _is_address(text: str, start: int, at: int) -> bool:
 
 def _card(match: re.Match[str]) -> Span | None:
     text, start, gap = match.string, match.start(), match["gap"]
+    if _is_in_id(text, start, match.end()):
+        return None
     if gap is None:
         number = match.group()
         if compiled(_EPOCH).fullmatch(number):
@@ -230,6 +236,15 @@ def _card(match: re.Match[str]) -> Span | None:
             return start, end, HIDDEN
         end = text.rfind(gap, start, end)
     return None
+
+
+def _is_in_id(text: str, start: int, end: int) -> bool:
+    """Tell whether digits are part of a UUID or a trace id that stands by itself."""
+    before = text[max(0, start - _MAX_ID) : start]
+    after = text[end : end + _MAX_ID]
+    left = len(before) - len(before.rstrip(_HEXADECIMAL))
+    right = len(after) - len(after.lstrip(_HEXADECIMAL))
+    return compiled(_ID).fullmatch(text, start - left, end + right) is not None
 
 
 def _is_card(digits: str) -> bool:

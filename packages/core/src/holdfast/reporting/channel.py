@@ -3,12 +3,13 @@
 import contextlib
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Protocol, runtime_checkable
 
+from holdfast.clock import SystemClock
 from holdfast.events import Event
 
 
@@ -50,7 +51,11 @@ class Delivery:
     failed: int
     """Events on which the reporter raised."""
     dropped: int
-    """Events that found the queue full or closed, or that a reporter caused by reporting."""
+    """Events that found the queue full or closed, or that a reporter caused by reporting.
+
+    Errors of finalisers (`unraisable`) that ran in the middle of a report are among these: whose
+    object it was cannot be known.
+    """
     waiting: int
     further: Mapping[str, int] = field(default_factory=dict[str, int])
     """What the reporter counts itself, by outcome."""
@@ -59,6 +64,10 @@ class Delivery:
         """Return the totals that only grow, by outcome."""
         ours = {"delivered": self.delivered, "failed": self.failed, "dropped": self.dropped}
         return {**ours, **self.further}
+
+
+_LATE = 0.4
+"""Seconds that one reporter may take in all for what comes up after it was closed."""
 
 
 class _Ask:
@@ -75,10 +84,30 @@ class _Turn(threading.local):
     """Whether this thread is in the middle of a delivery."""
 
     busy = False
+    elsewhere = False
+    """Whether it is held up there by what others began, as by a finaliser: no report caused that."""
+
+    @contextlib.contextmanager
+    def held_up(self) -> Generator[None]:
+        """Let events be left to reporters, in the middle of a delivery too."""
+        outer, self.elsewhere = self.elsewhere, True
+        try:
+            yield
+        finally:
+            self.elsewhere = outer
 
 
 turn = _Turn()
 """A fork in the middle of a delivery leaves it busy; `dispatcher` then resets it."""
+
+
+class _LastMoments:
+    """Whether this process is ending although its main thread runs, as a child of `multiprocessing` does."""
+
+    began = False
+
+
+last_moments = _LastMoments()
 
 
 class Channel:
@@ -93,28 +122,43 @@ class Channel:
         self.name = str(getattr(reporter, "name", type(reporter).__qualname__))
         self._size = size
         self._delivered = self._failed = self._dropped = 0
-        self._closed = self._finishing = False
+        self._closed = self._finishing = self._ending = False
+        self._late = _LATE
         self.reset()
 
     def reset(self) -> None:
         """Begin without a thread and with nothing to deliver."""
         self._lock = threading.RLock()
+        self._delivering = threading.RLock()
         self._queue: SimpleQueue[Event | _Ask] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
+    def pause(self, patience: float) -> Callable[[], None] | None:
+        """Wait until the reporter is not in the middle of a report, and keep it from beginning another.
+
+        Returns:
+            What lets it go on, to be called on this thread; None when the time was over before.
+
+        Args:
+            patience: Seconds.
+        """
+        paused = self._delivering
+        return paused.release if paused.acquire(timeout=patience) else None
+
     def put(self, event: Event) -> None:
         """Leave an event to the reporter's thread, or count it as dropped."""
-        if self._closed or turn.busy or self._queue.qsize() >= self._size:
-            self._drop(1)
+        ours = turn.busy and not turn.elsewhere
+        if self._closed or ours or self._queue.qsize() >= self._size:
+            self._turn_down(event)
             return
         self._queue.put(event)
-        if self._thread is None:
+        if self._thread is None and not turn.busy:  # else this thread delivers what waits
             self._start()
 
     def deliver_now(self, event: Event) -> None:
         """Deliver an event on this thread, or count it as dropped."""
         if self._closed or turn.busy:
-            self._drop(1)
+            self._turn_down(event)
         else:
             self._deliver(event)
 
@@ -134,6 +178,7 @@ class Channel:
         if self._closed:
             return None
         self._closed = True
+        self._ending = last_moments.began or not threading.main_thread().is_alive()
         if self.stranded or (self._thread is None and isinstance(self.reporter, Closing)):
             self._start()  # for the end alone: the caller waits no longer than it said
         if self._thread is None:
@@ -143,6 +188,7 @@ class Channel:
 
     def give_up(self) -> None:
         """Count what waits as dropped and say so: the time for closing is over."""
+        self._ending = False
         waiting = sum(isinstance(item, Event) for item in self._drain())
         self._drop(waiting)
         busy = "" if self._finishing else ", beside the one it was busy with"
@@ -202,14 +248,16 @@ class Channel:
                 continue
             if item.last:
                 self._here(self._finish)
+            if item.last and not self._ending:
                 self._drop(sum(isinstance(late, Event) for late in self._drain()))
-            item.done.set()
-            if item.last:
+                item.done.set()
                 return
+            item.done.set()
 
     def _here(self, work: Callable[[], None]) -> None:
         try:
-            work()
+            with self._delivering:
+                work()
         except BaseException as failure:  # noqa: BLE001  # the thread is ours: nobody else would deliver the rest
             self._note(failure)
 
@@ -236,6 +284,28 @@ class Channel:
         with contextlib.suppress(Empty):
             while True:
                 yield self._queue.get_nowait()
+
+    def _turn_down(self, event: Event) -> None:
+        """Count an event as dropped, unless it comes up in what runs after us while the process ends.
+
+        What was registered with `atexit` before us fails after the reporter was closed: it is told
+        of that too, and closed once more.
+        """
+        if not self._ending or turn.busy or sys.is_finalizing():  # threads are frozen in the end
+            self._drop(1)
+            return
+        self._queue.put(event)
+        done = self._ask(last=True)
+        if done is None:
+            self._deliver_waiting()
+            self._finish()
+            return
+        clock = SystemClock()
+        since = clock.monotonic()
+        in_time = done.wait(self._late)
+        self._late -= clock.monotonic() - since
+        if not in_time or self._late <= 0:
+            self.give_up()
 
     def _drop(self, count: int) -> None:
         with self._lock:

@@ -13,7 +13,10 @@ from holdfast.clock import Clock, SystemClock
 from holdfast.events import Event
 from holdfast.reporting.channel import Channel, Closing, Counting, Delivery, Reporter, turn
 
-__all__ = ["Closing", "Counting", "Delivery", "Dispatcher", "Reporter"]
+FORK_PATIENCE = 0.1
+"""Seconds that a fork waits for reports to end; a reporter that hangs holds it up no longer."""
+
+__all__ = ["FORK_PATIENCE", "Closing", "Counting", "Delivery", "Dispatcher", "Reporter"]
 
 
 class Dispatcher:
@@ -80,6 +83,20 @@ class Dispatcher:
             channel.give_up()
         return not late
 
+    def pause(self, until: float) -> list[Callable[[], None]]:
+        """Keep reporters from beginning a report, and return what lets each go on.
+
+        Those that are in the middle of one are waited for; those that do not come to its end are
+        let be.
+
+        Args:
+            until: The monotonic time at which to wait no longer.
+        """
+        pauses = (
+            channel.pause(max(0.0, until - self._clock.monotonic())) for channel in self._channels
+        )
+        return [go_on for go_on in pauses if go_on is not None]
+
     def forget_threads(self) -> None:
         """Start over in a forked child: threads did not come along, the parent delivers what waits."""
         for channel in self._channels:
@@ -100,11 +117,34 @@ class Dispatcher:
 _after_fork: "weakref.WeakSet[Dispatcher]" = weakref.WeakSet()
 
 
+class _Pauses(threading.local):
+    """What this thread lets go on when it has forked."""
+
+    held: tuple[Callable[[], None], ...] = ()
+
+
+_pauses = _Pauses()
+
+
+def _pause() -> None:
+    """Fork between reports: what a reporter's library holds in the middle of one is held in the child for ever."""
+    until = SystemClock().monotonic() + FORK_PATIENCE
+    for dispatcher in tuple(_after_fork):
+        _pauses.held += tuple(dispatcher.pause(until))
+
+
+def _go_on() -> None:
+    held, _pauses.held = _pauses.held, ()
+    for go_on in held:
+        go_on()
+
+
 def _forget_threads() -> None:
     turn.busy = False
+    _pauses.held = ()
     for dispatcher in tuple(_after_fork):
         dispatcher.forget_threads()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_threads)
+    os.register_at_fork(before=_pause, after_in_parent=_go_on, after_in_child=_forget_threads)

@@ -3,19 +3,36 @@
 The formatter is the project's, or `holdfast.integrations.jsonlogger` when a setting asks for one.
 """
 
+import json
 import logging
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final
 
 from holdfast.context import current_trace_id
 from holdfast.events import Event
 from holdfast.record import ErrorHandled
 from holdfast.redact import Redactor
 
+_MAX_VALUE: Final = 200
+_MAX_FACTS: Final = 1000
+"""Characters that a line says of an attribute, and of all."""
+_SAID: Final = frozenset({"trace_id"})
+"""Attributes that a line has elsewhere."""
+
+
+class EventFacts(str):
+    """What an event's line says behind its name; a formatter that writes fields leaves it out."""
+
+    __slots__ = ()
+
 
 class LoggingReporter:
     """Writes every event to a logger, which is best left to it alone.
+
+    The message of an error is its code, place and text; that of any other event is its name, with
+    its attributes behind it: `job.failed job=nightly exit_status=9`.
 
     Args:
         logger: Name of the logger.
@@ -52,20 +69,26 @@ class LoggingReporter:
         if not self._kept_apart:
             self._kept_apart = _keep_apart(self._logger.name)
         if isinstance(event, ErrorHandled):
-            self._write(event, _error_message(event), event.record.as_json())
+            self._write(event, _one_line(_error_message(event)), event.record.as_json())
         else:
-            self._write(event, event.name, event.attributes)
+            name, said = _one_line(event.name), _said(event.attributes)
+            if said:
+                self._write(event, name.replace("%", "%%") + "%s", event.attributes, said)
+            else:
+                self._write(event, name, event.attributes)
 
-    def _write(self, event: Event, message: str, facts: Mapping[str, object]) -> None:
-        # Made and handled here, because `Logger.log` would take a message for a format and the
-        # time of delivery for the time of the event.
+    def _write(
+        self, event: Event, message: str, facts: Mapping[str, object], *args: EventFacts
+    ) -> None:
+        # Made and handled here, because `Logger.log` would take the time of delivery for the time
+        # of the event. Without arguments a message is never taken for a format.
         record = self._logger.makeRecord(
             self._logger.name,
             event.severity,
             "(holdfast)",
             0,
-            _one_line(message),
-            (),
+            message,
+            args,
             None,
             extra=self._labels | _safe(facts, self._taken),
         )
@@ -119,6 +142,27 @@ def _error_message(event: ErrorHandled) -> str:
     record = event.record
     where = record.origin.operation or record.origin.boundary
     return f"{record.classification.code} at {where}: {record.message or record.type}"
+
+
+def _said(attributes: Mapping[str, object]) -> EventFacts:
+    """Return an event's attributes as text, within bounds and in one line; empty ones are left out."""
+    said = [
+        f" {name}={_readable(value)}"
+        for name, value in attributes.items()
+        if name not in _SAID and isinstance(value, str | int | float) and value != ""
+    ]
+    return EventFacts(_cut(_one_line("".join(said)), _MAX_FACTS))
+
+
+def _readable(value: str | float) -> str:
+    """Return a value as it is, or quoted where it could be taken for more than one."""
+    text = _cut(str(value), _MAX_VALUE)
+    plain = text.isprintable() and not any(c in text for c in ' "=')
+    return text if plain else json.dumps(text, ensure_ascii=False)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _one_line(text: str) -> str:

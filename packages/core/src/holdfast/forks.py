@@ -1,0 +1,54 @@
+"""A lock for what is used on both sides of a fork; this module's list of them is global state.
+
+A fork copies a lock as it is: one that another thread held stays locked in the child for ever,
+because that thread did not come along.
+"""
+
+import os
+import threading
+import weakref
+from contextlib import suppress
+
+
+class ForkSafeLock:
+    """A lock that a forked child finds open, whoever held it at the fork; not reentrant.
+
+    Example:
+        >>> lock = ForkSafeLock()
+        >>> with lock:
+        ...     lock.locked()
+        True
+    """
+
+    __slots__ = ("__weakref__", "_lock")
+
+    def __init__(self) -> None:
+        self.renew()
+        _locks.add(self)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(RuntimeError):  # the child of a thread that forked while it held the lock
+            self._lock.release()
+
+    def locked(self) -> bool:
+        """Tell whether somebody holds it."""
+        return self._lock.locked()
+
+    def renew(self) -> None:
+        """Be open, as in a process that has no other thread yet."""
+        self._lock = threading.Lock()
+
+
+_locks: "weakref.WeakSet[ForkSafeLock]" = weakref.WeakSet()
+
+
+def _renew() -> None:
+    for lock in tuple(_locks):
+        lock.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)

@@ -1,0 +1,3 @@
+"""An urlconf that cannot be imported."""
+
+raise KeyError("the urlconf broke")
