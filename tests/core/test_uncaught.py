@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from holdfast import Settings, current_trace_id, work_context
+from holdfast import Runtime, Settings, current_trace_id, work_context
+from holdfast.events import Event
 from holdfast.hooks import uncaught
 from holdfast.hooks.servers import program
 from holdfast.hooks.uncaught import Uncaught, is_interactive
@@ -116,6 +117,33 @@ def test_an_error_at_the_end_of_the_main_thread_is_handled(
 
     assert told(runtime.recorded.records) == [("process", program(), "no row")]
     assert hooks_before == ["process no row"]
+
+
+def test_the_reports_of_an_uncaught_error_stand_before_its_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two threads that write into standard error at once would tear each other's lines apart."""
+    told: list[str] = []
+
+    class Slow:
+        name = "slow"
+
+        def report(self, event: Event) -> None:
+            threading.Event().wait(0.05)  # what a report takes, and nothing that is waited for
+            told.append(event.name)
+
+    def last(*_: object) -> None:
+        told.append("traceback")
+
+    monkeypatch.setattr(sys, "excepthook", last)
+    runtime = Runtime(Settings(reporters=(), hooks=ONLY_THESE), reporters=[Slow()])
+    runtime.install()
+
+    reach_the_end(raised(LookupError("no such order")))
+    runtime.uninstall()
+    runtime.close()
+
+    assert told == ["error.handled", "traceback"]
 
 
 def test_an_error_of_a_thread_is_handled(

@@ -21,9 +21,12 @@ from types import (
     TracebackType,
 )
 
-from holdfast.hooks.process import capture, hide_frame
+from holdfast.hooks.process import capture, hide_frame, responsible
 from holdfast.hooks.servers import program
 from holdfast.record import Origin, type_name
+
+PATIENCE = 0.5
+"""Seconds that the end of the main thread waits for reports, so that a traceback is not printed into their lines."""
 
 _DIGITS = re.compile(r"\d+")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -105,6 +108,9 @@ def _uncaught(_: type[BaseException], error: BaseException, __: TracebackType | 
     # Loaded by name, where there is a run that wants to know which error it was.
     if verdict is not None and verdict.record is not None and "HOLDFAST_RUN" in os.environ:
         import_module("holdfast.hooks.jobs.told").ended(verdict.record)
+    owner = responsible()
+    if owner is not None:
+        owner.flush(PATIENCE)
 
 
 def _in_thread(args: threading.ExceptHookArgs) -> None:
