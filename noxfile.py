@@ -122,7 +122,7 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["tests", "lint", "types"]
 
 PACKAGES = {"holdfast": "core", "holdfast-django": "django_ext", "holdfast-flask": "flask_ext"}
-EXTRAS = {"holdfast": "[all]", "holdfast-django": "[drf]", "holdfast-flask": "[async]"}
+EXTRAS = {"holdfast": "[all]", "holdfast-django": "[drf,openapi]", "holdfast-flask": "[async]"}
 SOURCES = [f"packages/{folder}/src" for folder in PACKAGES.values()]
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 
@@ -132,20 +132,20 @@ OWN = {"core", "django_ext", "flask_ext"}
 # folders. Without extras a test that needs one is skipped; with them that would be a failure.
 SUITES: dict[str, tuple[list[str], list[str], list[str]]] = {
     "core-alone": (["holdfast"], ["tests"], ["tests/core"]),
-    "core": (["holdfast[all]"], ["tests", "drivers"], ["tests/core"]),
+    "core": (["holdfast[all]"], ["tests", "drivers", "edges"], ["tests/core"]),
     "django": (
-        ["holdfast[all]", "holdfast-django[drf]"],
-        ["tests", "servers", "peers"],
+        ["holdfast[all]", "holdfast-django[drf,openapi]"],
+        ["tests", "servers", "peers", "edges"],
         ["tests/django_ext"],
     ),
     "flask": (
         ["holdfast[all]", "holdfast-flask[async]"],
-        ["tests", "servers"],
+        ["tests", "servers", "neighbours", "edges"],
         ["tests/flask_ext"],
     ),
     "rest": (
         [name + extras for name, extras in EXTRAS.items()],
-        ["tests", "drivers", "servers", "peers"],
+        ["tests", "drivers", "servers", "peers", "neighbours", "edges"],
         sorted(f"tests/{path.name}" for path in ROOT.glob("tests/[a-z]*/") if path.name not in OWN),
     ),
 }
@@ -348,7 +348,7 @@ def oversized(path: Path, function_lines: int = 60, module_lines: int = 500) -> 
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types of source and tests, with mypy and pyright, both strict."""
-    install(session, *declared(), groups=("tests", "drivers", "servers", "peers", "types", "nox"))
+    install(session, *declared(), groups=(*SUITES["rest"][1], "types", "nox"))
     session.run("mypy", *session.posargs)
     session.run("pyright", *session.posargs)
 

@@ -14,7 +14,7 @@ from case import Case
 
 from holdfast import AppError, ErrorKind, Runtime
 from holdfast.context import begin, bind_request
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.settings import ReportingSettings, Settings
 from subjects import shop, sinks
 

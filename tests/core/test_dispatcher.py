@@ -552,7 +552,7 @@ def test_parent_and_child_of_a_fork_each_deliver_their_own_events() -> None:
 EXIT = """
 import atexit, sys
 import holdfast
-from holdfast.record import Origin
+from holdfast.origin import Origin
 import logging
 logging.basicConfig(stream=sys.stdout, format="%(message)s", level="INFO")
 
@@ -590,7 +590,7 @@ def test_a_reporter_that_hangs_does_not_keep_the_process_from_ending() -> None:
     """At exit a reporter has its time, and no more."""
     script = """
 import time, holdfast
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.runtime import Runtime
 from holdfast.settings import ReportingSettings, Settings
 
@@ -612,7 +612,7 @@ runtime.handle(ValueError("lost"), Origin(boundary="job"))
 
 LATE = """
 import atexit, sys, threading
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.runtime import Runtime
 from holdfast.settings import ReportingSettings, Settings
 

@@ -34,7 +34,8 @@ from holdfast.errors import (
     ValidationError,
     WorkflowError,
 )
-from holdfast.record import ErrorRecord, Origin
+from holdfast.origin import Origin
+from holdfast.record import ErrorRecord
 from holdfast.redact import JsonValue, Redactor
 
 SECRET = "CANARY-4711"

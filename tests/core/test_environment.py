@@ -9,7 +9,7 @@ import pytest
 
 from holdfast import environment, health_check
 from holdfast.environment import Environment, activated, add_resolver, current, found
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.runtime import Runtime, current_runtime
 from holdfast.settings import Settings
 from holdfast.testing import RecordingReporter, RecordingRuntime

@@ -34,7 +34,7 @@ from holdfast.errors import (
     ServiceUnavailableError,
     ValidationError,
 )
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.testing import RecordingRuntime
 
 Item = TypeVar("Item")

@@ -29,7 +29,8 @@ from holdfast import (
 )
 from holdfast.events import Event
 from holdfast.hooks import futures
-from holdfast.record import ErrorHandled, Origin
+from holdfast.origin import Origin
+from holdfast.record import ErrorHandled
 from holdfast.runtime import Runtime
 from holdfast.settings import HooksSettings
 from holdfast.testing import RecordingRuntime

@@ -30,7 +30,8 @@ from holdfast.errors import (
 )
 from holdfast.events import Event
 from holdfast.handler import MAX_NOTES, Action, ErrorHandler, Middleware, Next, Verdict
-from holdfast.record import ErrorHandled, ErrorRecord, Origin
+from holdfast.origin import Origin
+from holdfast.record import ErrorHandled, ErrorRecord
 from holdfast.redact import JsonValue, Redactor
 from holdfast.testing import FakeClock
 

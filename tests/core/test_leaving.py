@@ -31,7 +31,8 @@ from holdfast.hooks.leaving import CrashPolicy, Departure, crash, departure, hos
 from holdfast.hooks.leaving.budget import Budget, Ledger, Ruling
 from holdfast.hooks.leaving.ledger import LedgerFile
 from holdfast.hooks.leaving.policy import ENDING, SURVIVED
-from holdfast.record import ErrorRecord, Origin
+from holdfast.origin import Origin
+from holdfast.record import ErrorRecord
 from holdfast.runtime import Runtime
 from holdfast.settings import (
     CrashSettings,

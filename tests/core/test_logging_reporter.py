@@ -14,7 +14,7 @@ from holdfast.codes import Severity
 from holdfast.context import work_context
 from holdfast.errors import ResourceNotFoundError
 from holdfast.events import Event, Scalar
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.reporting.logging import LoggingReporter, TraceContextFilter
 from holdfast.runtime import Runtime
 from holdfast.settings import LoggingSettings, RedactSettings, ReportingSettings, Settings

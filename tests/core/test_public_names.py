@@ -28,6 +28,7 @@ PUBLIC = [
     "Effect",
     "ErrorCode",
     "ErrorCodes",
+    "ErrorContext",
     "ErrorHandled",
     "ErrorHandler",
     "ErrorKind",

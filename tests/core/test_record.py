@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from holdfast.classify import classification_of
 from holdfast.codes import ErrorCode
+from holdfast.origin import Origin
 from holdfast.record import (
     MAX_CAUSES,
     MAX_CHAIN,
@@ -20,7 +21,6 @@ from holdfast.record import (
     MAX_MEMBERS,
     ErrorRecord,
     Frame,
-    Origin,
     causes_of,
     chain,
     fingerprint,

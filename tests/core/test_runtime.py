@@ -14,7 +14,7 @@ from holdfast.context import WorkContext, work_context
 from holdfast.errors import DatabaseError, ResourceNotFoundError, ValidationError
 from holdfast.events import Event
 from holdfast.handler import Next, Verdict
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.reporting.dispatcher import Reporter
 from holdfast.runtime import Runtime, configure, current_runtime, init_error_system
 from holdfast.settings import RedactSettings, ReportingSettings, Settings, SettingsError

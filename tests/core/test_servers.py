@@ -7,7 +7,7 @@ import pytest
 
 from holdfast.codes import ErrorCode
 from holdfast.hooks.servers import aborted, last_place, located
-from holdfast.record import Origin
+from holdfast.origin import Origin
 
 
 def raised_in(module: str, function: str, error: BaseException) -> BaseException:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from holdfast.classify import Rule
 from holdfast.codes import ErrorCode, Severity
 from holdfast.events import Event
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.settings import Settings
 from holdfast.testing import FakeClock, RecordingReporter, RecordingRuntime
 

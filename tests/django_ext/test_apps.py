@@ -14,7 +14,7 @@ from django.test import override_settings
 
 from holdfast import environment
 from holdfast.context import begin, end, work_context
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.runtime import Runtime
 from holdfast.settings import SettingsError
 from holdfast.testing import RecordingRuntime
@@ -104,7 +104,7 @@ def test_what_the_project_has_handled_is_no_error_of_the_process(
 BEFORE_DJANGO = """
 import atexit, threading, django
 from django.conf import settings
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.runtime import init_error_system
 
 leaving = threading.Event()

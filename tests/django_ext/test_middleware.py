@@ -27,7 +27,7 @@ from holdfast.classify import UNKNOWN, Classification, Classifier
 from holdfast.context import WorkContext, current_context, work_context
 from holdfast.errors import AppError, InternalServerError
 from holdfast.handler import Action, Verdict, last_server_error
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.runtime import Runtime
 from holdfast.settings import Settings
 from holdfast_django import current, signals

@@ -11,7 +11,7 @@ from werkzeug.exceptions import Conflict, HTTPException, NotFound
 
 from holdfast import Action, AppError, ErrorCode, ResourceNotFoundError, Verdict, error_boundary
 from holdfast.handler import Next
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.testing import RecordingReporter
 from tests.flask_ext.bodies import about, body_of
 from tests.flask_ext.conftest import MakeApp

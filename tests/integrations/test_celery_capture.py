@@ -17,7 +17,7 @@ from holdfast import environment
 from holdfast.clock import SystemClock
 from holdfast.codes import Severity
 from holdfast.context import work_context
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.testing import FakeClock, RecordingRuntime
 from tests.integrations.conftest import need
 

@@ -29,7 +29,7 @@ from holdfast.context import bind, work_context  # noqa: E402
 from holdfast.errors import AppError, DatabaseError, ValidationError  # noqa: E402
 from holdfast.events import Event  # noqa: E402
 from holdfast.integrations import jsonlogger  # noqa: E402
-from holdfast.record import Origin  # noqa: E402
+from holdfast.origin import Origin  # noqa: E402
 from holdfast.runtime import Runtime  # noqa: E402
 from holdfast.settings import LoggingSettings, ReportingSettings, Settings, SettingsError  # noqa: E402
 

@@ -32,7 +32,7 @@ from holdfast.integrations.prometheus import (  # noqa: E402
     exposition,
     metrics_response,
 )
-from holdfast.record import Origin  # noqa: E402
+from holdfast.origin import Origin  # noqa: E402
 from holdfast.reporting.dispatcher import Reporter  # noqa: E402
 from holdfast.runtime import Runtime  # noqa: E402
 from holdfast.settings import ReportingSettings, Settings, SettingsError  # noqa: E402
@@ -276,7 +276,7 @@ def test_a_missing_library_is_a_mistake_in_the_settings(monkeypatch: pytest.Monk
 APPLICATION = """
 import os
 from holdfast.integrations.prometheus import metrics_response
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.runtime import Runtime
 from holdfast.settings import ReportingSettings, Settings
 

@@ -27,7 +27,8 @@ from holdfast.context import bind, work_context  # noqa: E402
 from holdfast.errors import AppError, DatabaseError, ValidationError  # noqa: E402
 from holdfast.events import Event  # noqa: E402
 from holdfast.integrations import sentry  # noqa: E402
-from holdfast.record import ErrorHandled, ErrorRecord, Origin  # noqa: E402
+from holdfast.origin import Origin  # noqa: E402
+from holdfast.record import ErrorHandled, ErrorRecord  # noqa: E402
 from holdfast.runtime import Runtime  # noqa: E402
 from holdfast.settings import HooksSettings, ReportingSettings, Settings, SettingsError  # noqa: E402
 from holdfast.testing import FakeClock  # noqa: E402

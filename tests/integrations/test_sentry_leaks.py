@@ -28,7 +28,7 @@ from sentry_sdk.types import Event, Hint  # noqa: E402
 from holdfast import environment  # noqa: E402
 from holdfast.context import bind, work_context  # noqa: E402
 from holdfast.errors import DatabaseError  # noqa: E402
-from holdfast.record import Origin  # noqa: E402
+from holdfast.origin import Origin  # noqa: E402
 from holdfast.runtime import Runtime  # noqa: E402
 from holdfast.settings import HooksSettings, ReportingSettings, Settings  # noqa: E402
 

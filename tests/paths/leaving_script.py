@@ -21,7 +21,7 @@ from functools import partial  # noqa: E402
 
 from holdfast.environment import current  # noqa: E402
 from holdfast.hooks.leaving import is_leaving  # noqa: E402
-from holdfast.record import Origin  # noqa: E402
+from holdfast.origin import Origin  # noqa: E402
 from holdfast.runtime import Runtime  # noqa: E402
 from holdfast.settings import Settings, load_settings  # noqa: E402
 

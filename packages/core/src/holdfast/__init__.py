@@ -52,7 +52,8 @@ if TYPE_CHECKING:
     from holdfast.hooks.futures import WatchedExecutor, spawn, watch_future
     from holdfast.hooks.jobs.boundary import job
     from holdfast.hooks.loops import unwatch_loop, watch_loop
-    from holdfast.record import ErrorHandled, ErrorRecord, Origin
+    from holdfast.origin import ErrorContext, Origin
+    from holdfast.record import ErrorHandled, ErrorRecord
     from holdfast.redact import Redactor
     from holdfast.runtime import Runtime, configure, current_runtime, init_error_system
     from holdfast.settings import Settings, SettingsError
@@ -79,7 +80,8 @@ _HOMES = {
     "hooks.futures": "WatchedExecutor spawn watch_future",
     "hooks.jobs.boundary": "job",
     "hooks.loops": "unwatch_loop watch_loop",
-    "record": "ErrorHandled ErrorRecord Origin",
+    "origin": "ErrorContext Origin",
+    "record": "ErrorHandled ErrorRecord",
     "redact": "Redactor",
     "runtime": "Runtime configure current_runtime init_error_system",
     "settings": "Settings SettingsError",
@@ -105,6 +107,7 @@ __all__ = [
     "Effect",
     "ErrorCode",
     "ErrorCodes",
+    "ErrorContext",
     "ErrorHandled",
     "ErrorHandler",
     "ErrorKind",

@@ -13,7 +13,8 @@ from typing import Literal, ParamSpec, TypedDict, TypeVar, cast, overload
 from holdfast.codes import ErrorCode, ErrorCodes
 from holdfast.environment import current
 from holdfast.errors import AppError
-from holdfast.record import Origin, text_of
+from holdfast.origin import Origin
+from holdfast.record import text_of
 
 _Params = ParamSpec("_Params")
 _Result = TypeVar("_Result")

@@ -18,7 +18,8 @@ from typing import NamedTuple, cast
 from holdfast.classify import Classification, Reading
 from holdfast.codes import ErrorKind, Fault
 from holdfast.language import DEFAULT, translate
-from holdfast.record import ErrorRecord, nothing
+from holdfast.origin import nothing
+from holdfast.record import ErrorRecord
 from holdfast.redact import JsonValue, Redactor
 
 _GENERAL = {

@@ -12,7 +12,7 @@ from typing import Protocol, cast
 
 from holdfast.events import Event
 from holdfast.handler import Verdict
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.redact import Redactor
 
 

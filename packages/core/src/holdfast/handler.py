@@ -28,15 +28,14 @@ from holdfast.context import current_context, fresh_work, process_work
 from holdfast.envelope import Answer, answer_to
 from holdfast.errors import MARK, AppError
 from holdfast.events import Event, Scalar
+from holdfast.origin import Origin, nothing
 from holdfast.record import (
     ErrorHandled,
     ErrorRecord,
-    Origin,
     causes_of,
     chain,
     fingerprint,
     frames_of,
-    nothing,
     text_of,
     type_name,
 )

@@ -12,11 +12,12 @@ from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from types import CodeType, MappingProxyType, TracebackType
+from types import CodeType, TracebackType
 from typing import NamedTuple
 
 from holdfast.classify import Classification, as_group, leaves
 from holdfast.events import Event
+from holdfast.origin import Origin, nothing
 from holdfast.redact import JsonValue, Redactor
 
 MAX_FRAMES = 60
@@ -29,13 +30,6 @@ MAX_CHAIN = 100
 """Exceptions of one cause, context and group chain that are looked at."""
 _OUTERMOST = 10
 
-_NOTHING: Mapping[str, JsonValue] = MappingProxyType({})
-
-
-def nothing() -> Mapping[str, JsonValue]:
-    """Return the mapping without any facts; one for all, because making one costs."""
-    return _NOTHING
-
 
 class Frame(NamedTuple):
     """One call on the way to the error; without the values of its variables, which may be secret."""
@@ -46,20 +40,6 @@ class Frame(NamedTuple):
     line: int
     in_project: bool
     """False for the standard library and for installed packages."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where an error became somebody's answer."""
-
-    boundary: str
-    """Which kind of boundary: `django.request`, `flask.request`, `job`, `process`."""
-    operation: str = ""
-    """Which operation, of few different values: `GET /orders/<id>`, a task's name."""
-    path: str = ""
-    """Path of the request without its query; redacted in the record."""
-    attributes: Mapping[str, JsonValue] = field(default_factory=nothing)
-    """Further facts; redacted in the record."""
 
 
 class Cause(NamedTuple):

@@ -7,10 +7,9 @@ import atexit
 import importlib
 import os
 from collections.abc import Callable, Iterable, Mapping
-from operator import attrgetter
 from typing import cast
 
-from holdfast import catalog, environment
+from holdfast import environment
 from holdfast.classify import Classifier, ClassifierFunction, Rule
 from holdfast.clock import Clock, SystemClock
 from holdfast.codes import Severity
@@ -23,13 +22,16 @@ from holdfast.hooks.leaving import departure
 from holdfast.hooks.leaving.budget import Budget
 from holdfast.hooks.leaving.crash import Crash, SharedBudget
 from holdfast.hooks.leaving.departure import Departure
-from holdfast.record import Origin, frames_of, text_of, type_name
+from holdfast.loading import Loader
+from holdfast.origin import Origin
+from holdfast.record import frames_of, text_of, type_name
 from holdfast.redact import Redactor
 from holdfast.reporting.channel import turn
 from holdfast.reporting.dispatcher import Dispatcher, Reporter
 from holdfast.reporting.logging import LoggingReporter
-from holdfast.settings import Problem, Settings, SettingsError, load_settings
-from holdfast.strict import Notation, nearest
+from holdfast.reporting.statistics import ErrorStatistics
+from holdfast.settings import Settings, load_settings
+from holdfast.strict import Notation
 
 ReporterFactory = Callable[["Runtime"], Reporter]
 """What a reporter's name or dotted path stands for: takes the runtime that will own the reporter."""
@@ -40,9 +42,6 @@ SHIPPED_REPORTERS = {
     "sentry": "holdfast.integrations.sentry:reporter",
 }
 """Reporters by the name that settings use, and where their factories are."""
-
-_MAX_SAID = 500
-"""Characters kept of what an error at start-up says."""
 
 
 class Runtime:
@@ -83,13 +82,15 @@ class Runtime:
         self.clock = clock or SystemClock()
         self.redactor = _redactor(self.settings)
         self.health = HealthRegistry(self.clock, self.redactor, departure.stopping)
-        loader = _Loader(notation or Notation(), self.redactor)
+        loader = Loader(notation or Notation(), self.redactor)
         functions = loader.load_all("classifiers", self.settings.classifiers)
         middleware = loader.load_all("middleware", self.settings.middleware)
-        made = loader.make_reporters(self)
+        made = loader.make_all("reporters", self.settings.reporters, SHIPPED_REPORTERS, self)
         loader.finish()
+        self.statistics = ErrorStatistics()
         self.dispatcher = Dispatcher(
-            [*made, *reporters, *_notes()],
+            [*cast("list[Reporter]", made), *reporters, *_notes()],
+            listeners=[self.statistics],
             queue_size=self.settings.reporting.queue_size,
             inline=self.settings.reporting.inline,
         )
@@ -327,78 +328,3 @@ def _redactor(settings: Settings) -> Redactor:
         max_items=wanted.max_items,
         max_length=wanted.max_length,
     )
-
-
-class _Loader:
-    """Turns names in settings into objects, and collects what cannot be loaded."""
-
-    def __init__(self, notation: Notation, redactor: Redactor) -> None:
-        self._notation = notation
-        self._redactor = redactor
-        self.problems = [Problem("codes", clash) for clash in catalog.clashes()]
-
-    def load_all(self, setting: str, paths: Iterable[str]) -> list[object]:
-        loaded = [self._load(self._notation.path(setting, i), path) for i, path in enumerate(paths)]
-        return [found for found in loaded if found is not None]
-
-    def make_reporters(self, runtime: Runtime) -> list[Reporter]:
-        made: list[Reporter] = []
-        for i, name in enumerate(runtime.settings.reporters):
-            place = self._notation.path("reporters", i)
-            factory = self._load(place, self._path_of(place, name))
-            if factory is not None:
-                self._make(place, name, cast("ReporterFactory", factory), runtime, made)
-        return made
-
-    def _make(
-        self,
-        place: str,
-        name: str,
-        factory: ReporterFactory,
-        runtime: Runtime,
-        made: list[Reporter],
-    ) -> None:
-        try:
-            reporter = factory(runtime)
-        except Exception as error:  # noqa: BLE001  # of a project or a library: told with the rest
-            self.problems.append(Problem(place, f"cannot make {name!r}: {self._said(error)}"))
-            return
-        if callable(getattr(reporter, "report", None)):
-            made.append(reporter)
-        else:
-            kind = type(reporter).__name__
-            self.problems.append(Problem(place, f"{name!r} makes no reporter, but {kind}"))
-
-    def finish(self) -> None:
-        if self.problems:
-            raise SettingsError(self.problems)
-
-    def _path_of(self, place: str, name: str) -> str:
-        if name in SHIPPED_REPORTERS or ":" in name or "." in name:
-            return SHIPPED_REPORTERS.get(name, name)
-        known = ", ".join(SHIPPED_REPORTERS)
-        near = nearest(name, SHIPPED_REPORTERS)
-        self.problems.append(Problem(place, f"no reporter {name!r}; there are {known}", near))
-        return ""
-
-    def _load(self, place: str, path: str) -> object:
-        if not path:
-            return None
-        module_name, _, name = path.partition(":") if ":" in path else path.rpartition(".")
-        try:
-            found = cast("object", attrgetter(name)(importlib.import_module(module_name)))
-        except Exception as error:  # noqa: BLE001  # a module may raise anything when imported
-            self.problems.append(Problem(place, f"cannot load {path!r}: {self._said(error)}"))
-            return None
-        if not callable(found):
-            self.problems.append(Problem(place, f"{path!r} cannot be called"))
-            return None
-        return found
-
-    def _said(self, error: Exception) -> str:
-        kind, text = type_name(type(error)), self._redactor.text(text_of(error))
-        line = " ".join(text.split())[:_MAX_SAID]
-        if not line:
-            return kind
-        # An ImportError is written to be read: what is missing, and how to get it.
-        return line if isinstance(error, ImportError) else f"{kind}: {line}"

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from holdfast.handler import Action, Verdict
 from holdfast.hooks.servers import aborted
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast_django.current import BOUNDARY, project_runtime
 from holdfast_django.statuses import failing
 

@@ -19,7 +19,7 @@ from holdfast.environment import activated
 from holdfast.events import Event
 from holdfast.handler import Action, Verdict
 from holdfast.hooks.process import attached
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast_django.asynchrony import is_async
 from holdfast_django.current import project_runtime, project_settings
 from holdfast_django.routes import routes

@@ -20,7 +20,7 @@ from holdfast.errors import AppError
 from holdfast.handler import last_server_error
 from holdfast.hooks.process import capture
 from holdfast.hooks.servers import last_place
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast_django.current import COMMAND_BOUNDARY
 
 _MARK: Final = "_holdfast"

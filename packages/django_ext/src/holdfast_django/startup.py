@@ -9,7 +9,7 @@ from typing import Final
 from holdfast.events import Event
 from holdfast.handler import Action, Verdict
 from holdfast.hooks import process
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.redact import Redactor
 from holdfast.settings import SettingsError
 from holdfast_django import conf, current

@@ -18,7 +18,8 @@ from holdfast.codes import ErrorCode
 from holdfast.context import WorkContext, begin, current_context, end
 from holdfast.errors import AppError
 from holdfast.hooks import bridge
-from holdfast.record import Origin, text_of
+from holdfast.origin import Origin
+from holdfast.record import text_of
 from holdfast_django.current import TASK_BOUNDARY, project_runtime
 
 if TYPE_CHECKING:

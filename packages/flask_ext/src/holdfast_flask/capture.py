@@ -6,7 +6,7 @@ from flask import Flask, Request, has_request_context, request
 from flask.typing import ResponseReturnValue
 
 from holdfast.handler import Verdict
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.runtime import Runtime
 
 BOUNDARY: Final = "flask.request"

@@ -20,7 +20,7 @@ from holdfast.context import TRACEPARENT, begin, current_context, end
 from holdfast.errors import AppError
 from holdfast.handler import last_server_error
 from holdfast.hooks.servers import last_place
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.runtime import Runtime
 from holdfast_flask.capture import pass_on
 from holdfast_flask.handlers import override

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from holdfast.context import WorkContext, end, resume
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.runtime import Runtime
 from holdfast_flask.capture import pass_on
 

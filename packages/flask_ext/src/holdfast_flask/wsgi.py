@@ -12,7 +12,7 @@ from holdfast.context import WorkContext, begin, current_context, end, resume
 from holdfast.envelope import Answer
 from holdfast.handler import Verdict
 from holdfast.hooks.servers import aborted
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.runtime import Runtime
 from holdfast_flask.capture import BOUNDARY, operation_of, pass_on
 from holdfast_flask.responses import Responder

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast.handler import LOGGED, handling
 from holdfast.hooks.process import capture, hide_frame, passed_on
-from holdfast.record import ErrorRecord, Origin, type_name
+from holdfast.origin import Origin
+from holdfast.record import ErrorRecord, type_name
 from holdfast.reporting.channel import turn
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from holdfast.context import begin, current_context
 from holdfast.errors import AppError
 from holdfast.hooks.process import attached, capture, hide_frame
 from holdfast.hooks.signals import signal_name
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.reporting.channel import last_moments
 
 if TYPE_CHECKING:

@@ -31,7 +31,8 @@ from holdfast.environment import current
 from holdfast.errors import AppError
 from holdfast.events import Event, Scalar
 from holdfast.hooks.process import capture, responsible, responsible_classifier
-from holdfast.record import Origin, text_of, type_name
+from holdfast.origin import Origin
+from holdfast.record import text_of, type_name
 from holdfast.resilience.backoff import full_jitter
 
 BOUNDARY: Final = "consumer"

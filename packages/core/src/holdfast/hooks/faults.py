@@ -20,7 +20,7 @@ from holdfast.codes import ErrorCode
 from holdfast.errors import AppError
 from holdfast.hooks.process import attached, capture
 from holdfast.hooks.servers import program
-from holdfast.record import Origin
+from holdfast.origin import Origin
 
 if TYPE_CHECKING:
     from types import ModuleType

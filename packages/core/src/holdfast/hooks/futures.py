@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 from holdfast.context import begin, current_context, end
 from holdfast.hooks.loops import hand_over, name_of, running_loop
 from holdfast.hooks.process import capture
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.reporting.channel import turn
 
 if TYPE_CHECKING:

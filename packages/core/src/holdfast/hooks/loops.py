@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from holdfast.hooks.process import capture, hide_frame, passed_on
 from holdfast.hooks.uncaught import without_digits
-from holdfast.record import Origin, type_name
+from holdfast.origin import Origin
+from holdfast.record import type_name
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop

@@ -19,7 +19,8 @@ from holdfast.context import WorkContext, current_context, end, left_by, resume
 from holdfast.environment import Environment
 from holdfast.handler import ErrorHandler, Verdict, is_open, verdict_of
 from holdfast.hooks.servers import located
-from holdfast.record import Origin, chain
+from holdfast.origin import Origin
+from holdfast.record import chain
 
 
 class Hook(Protocol):

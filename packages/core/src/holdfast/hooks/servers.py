@@ -13,7 +13,7 @@ from typing import Final
 
 from holdfast.codes import ErrorCode
 from holdfast.errors import AppError
-from holdfast.record import Origin
+from holdfast.origin import Origin
 
 STARTUP: Final = "startup"
 

@@ -23,7 +23,8 @@ from types import (
 
 from holdfast.hooks.process import capture, hide_frame, responsible
 from holdfast.hooks.servers import program
-from holdfast.record import Origin, type_name
+from holdfast.origin import Origin
+from holdfast.record import type_name
 
 PATIENCE = 0.5
 """Seconds that the end of the main thread waits for reports, so that a traceback is not printed into their lines."""

@@ -4,10 +4,13 @@ Each reporter has its own queue and its own thread, started with its first event
 hangs holds up neither the caller nor the others. What cannot be delivered is counted.
 """
 
+import contextlib
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from holdfast.clock import Clock, SystemClock
 from holdfast.events import Event
@@ -16,7 +19,15 @@ from holdfast.reporting.channel import Channel, Closing, Counting, Delivery, Rep
 FORK_PATIENCE = 0.1
 """Seconds that a fork waits for reports to end; a reporter that hangs holds it up no longer."""
 
-__all__ = ["FORK_PATIENCE", "Closing", "Counting", "Delivery", "Dispatcher", "Reporter"]
+__all__ = ["FORK_PATIENCE", "Closing", "Counting", "Delivery", "Dispatcher", "Listener", "Reporter"]
+
+
+class Listener(Protocol):
+    """Hears events where they happen."""
+
+    def hear(self, event: Event) -> None:
+        """Take note of an event; must be quick and must not block."""
+        ...
 
 
 class Dispatcher:
@@ -26,6 +37,7 @@ class Dispatcher:
 
     Args:
         reporters: Who is told.
+        listeners: Who hears every event at once, on the calling thread, before it is queued.
         queue_size: Events one reporter may be behind; later ones are dropped and counted.
         inline: Deliver on the calling thread instead; for tests and short scripts.
         clock: What `flush` and `close` measure their time with.
@@ -35,23 +47,42 @@ class Dispatcher:
         self,
         reporters: Iterable[Reporter],
         *,
+        listeners: Iterable[Listener] = (),
         queue_size: int = 1000,
         inline: bool = False,
         clock: Clock | None = None,
     ) -> None:
         self._inline = inline
+        self._broken: set[str] = set()
         self._clock = clock or SystemClock()
+        self._listeners = tuple(listeners)
         self._channels = tuple(Channel(reporter, queue_size) for reporter in reporters)
         self.emit: Callable[[Event], None] = self._emit_inline if inline else self._emit_queued
         _after_fork.add(self)
 
     def _emit_queued(self, event: Event) -> None:
+        self._tell(event)
         for channel in self._channels:
             channel.put(event)
 
     def _emit_inline(self, event: Event) -> None:
+        self._tell(event)
         for channel in self._channels:
             channel.deliver_now(event)
+
+    def _tell(self, event: Event) -> None:
+        for listener in self._listeners:
+            try:
+                listener.hear(event)
+            except Exception as failure:  # noqa: BLE001  # observation never hurts
+                self._note(listener, failure)
+
+    def _note(self, listener: Listener, failure: Exception) -> None:
+        name = type(listener).__name__
+        if name not in self._broken:
+            self._broken.add(name)
+            with contextlib.suppress(Exception):  # a daemon may have no standard error
+                sys.stderr.write(f"holdfast: {name} raised {type(failure).__name__}\n")
 
     @property
     def reporters(self) -> tuple[Reporter, ...]:

@@ -35,7 +35,8 @@ from holdfast.hooks.jobs.outcome import (
 )
 from holdfast.hooks.jobs.state import StateFolder, configured_folder
 from holdfast.hooks.process import responsible
-from holdfast.record import Origin, chain, text_of, type_name
+from holdfast.origin import Origin
+from holdfast.record import chain, text_of, type_name
 from holdfast.redact import Redactor
 
 

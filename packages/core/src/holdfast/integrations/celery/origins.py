@@ -14,7 +14,7 @@ from holdfast.events import Event, Scalar
 from holdfast.handler import Verdict
 from holdfast.hooks.process import capture, responsible
 from holdfast.integrations.celery.propagation import Carrier, work_of
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.redact import JsonValue
 
 if TYPE_CHECKING:

@@ -27,7 +27,8 @@ from holdfast.integrations.celery.origins import (
 )
 from holdfast.integrations.celery.propagation import request_of
 from holdfast.integrations.celery.shared import Told
-from holdfast.record import Origin, type_name
+from holdfast.origin import Origin
+from holdfast.record import type_name
 
 if TYPE_CHECKING:
     from celery.app.task import Context, Task

@@ -26,7 +26,7 @@ from holdfast.integrations.celery.origins import (
 )
 from holdfast.integrations.celery.outages import Outages
 from holdfast.integrations.celery.propagation import Carrier, request_of
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.reporting.channel import turn
 
 TRACE: Final = "celery.app.trace"

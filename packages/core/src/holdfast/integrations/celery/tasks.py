@@ -14,7 +14,7 @@ from celery.utils.time import maybe_iso8601, maybe_make_aware
 from holdfast.classify import Reading
 from holdfast.clock import Clock, SystemClock
 from holdfast.hooks.process import capture, responsible_classifier
-from holdfast.record import Origin
+from holdfast.origin import Origin
 from holdfast.resilience.backoff import full_jitter
 
 if TYPE_CHECKING:

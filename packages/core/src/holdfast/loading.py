@@ -1,0 +1,116 @@
+"""What settings name by dotted path becomes objects; what cannot be loaded is told all at once."""
+
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
+from typing import cast
+
+from holdfast import catalog
+from holdfast.record import text_of, type_name
+from holdfast.redact import Redactor
+from holdfast.settings import Problem, SettingsError
+from holdfast.strict import Notation, nearest
+
+_MAX_SAID = 500
+"""Characters kept of what an error at start-up says."""
+
+
+class Loader:
+    """Turns names in settings into objects, and collects what cannot be loaded.
+
+    Args:
+        notation: How the settings were written, for messages about them.
+        redactor: Cleans what errors say.
+    """
+
+    def __init__(self, notation: Notation, redactor: Redactor) -> None:
+        self._notation = notation
+        self._redactor = redactor
+        self.problems = [Problem("codes", clash) for clash in catalog.clashes()]
+
+    def load_all(self, setting: str, paths: Iterable[str]) -> list[object]:
+        """Return what the dotted paths of a setting stand for, as far as it can be called."""
+        loaded = [self.load(self._notation.path(setting, i), path) for i, path in enumerate(paths)]
+        return [found for found in loaded if found is not None]
+
+    def make_all(
+        self, setting: str, names: Iterable[str], shipped: Mapping[str, str], owner: object
+    ) -> list[object]:
+        """Return the reporters that a setting names.
+
+        Args:
+            setting: The setting.
+            names: Of what ships, or dotted paths of factories.
+            shipped: Dotted paths by name.
+            owner: What each factory is given.
+        """
+        made: list[object] = []
+        for i, name in enumerate(names):
+            place = self._notation.path(setting, i)
+            factory = self.load(place, self._path_of(place, name, shipped))
+            if factory is not None:
+                self._make(place, name, factory, owner, made)
+        return made
+
+    def load(self, place: str, path: str) -> Callable[..., object] | None:
+        """Return what a dotted path stands for, or None after noting why it cannot be had.
+
+        Args:
+            place: Path of the setting, for the message.
+            path: `package.module:name`, or with a dot; empty: nothing.
+        """
+        if not path:
+            return None
+        module_name, _, name = path.partition(":") if ":" in path else path.rpartition(".")
+        try:
+            found = cast("object", attrgetter(name)(importlib.import_module(module_name)))
+        except Exception as error:  # noqa: BLE001  # a module may raise anything when imported
+            self.problems.append(Problem(place, f"cannot load {path!r}: {self._said(error)}"))
+            return None
+        if not callable(found):
+            self.problems.append(Problem(place, f"{path!r} cannot be called"))
+            return None
+        return found
+
+    def finish(self) -> None:
+        """Raise all that was noted.
+
+        Raises:
+            SettingsError: When something was.
+        """
+        if self.problems:
+            raise SettingsError(self.problems)
+
+    def _make(
+        self,
+        place: str,
+        name: str,
+        factory: Callable[..., object],
+        owner: object,
+        made: list[object],
+    ) -> None:
+        try:
+            reporter = factory(owner)
+        except Exception as error:  # noqa: BLE001  # of a project or a library: told with the rest
+            self.problems.append(Problem(place, f"cannot make {name!r}: {self._said(error)}"))
+            return
+        if callable(getattr(reporter, "report", None)):
+            made.append(reporter)
+        else:
+            kind = type(reporter).__name__
+            self.problems.append(Problem(place, f"{name!r} makes no reporter, but {kind}"))
+
+    def _path_of(self, place: str, name: str, shipped: Mapping[str, str]) -> str:
+        if name in shipped or ":" in name or "." in name:
+            return shipped.get(name, name)
+        known, near = ", ".join(shipped), nearest(name, shipped)
+        self.problems.append(Problem(place, f"no reporter {name!r}; there are {known}", near))
+        return ""
+
+    def _said(self, error: Exception) -> str:
+        kind, text = type_name(type(error)), self._redactor.text(text_of(error))
+        line = " ".join(text.split())[:_MAX_SAID]
+        if not line:
+            return kind
+        # An ImportError is written to be read: what is missing, and how to get it.
+        return line if isinstance(error, ImportError) else f"{kind}: {line}"

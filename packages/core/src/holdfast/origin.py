@@ -1,0 +1,62 @@
+"""Where an error became somebody's answer, and the circumstances that user code decides by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from holdfast.context import WorkContext
+from holdfast.redact import JsonValue
+
+_NOTHING: Mapping[str, JsonValue] = MappingProxyType({})
+
+
+def nothing() -> Mapping[str, JsonValue]:
+    """Return the mapping without any facts; one for all, because making one costs."""
+    return _NOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where an error became somebody's answer."""
+
+    boundary: str
+    """Which kind of boundary: `django.request`, `flask.request`, `job`, `process`."""
+    operation: str = ""
+    """Which operation, of few different values: `GET /orders/<id>`, a task's name."""
+    path: str = ""
+    """Path of the request without its query; redacted in the record."""
+    attributes: Mapping[str, JsonValue] = field(default_factory=nothing)
+    """Further facts; redacted in the record."""
+
+
+NOWHERE = Origin(boundary="")
+"""The origin of an error that a strategy asks about in the middle of a call: it is nobody's answer yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorContext:
+    """The circumstances of an error, as classifiers, steps of the pipeline and handlers see them."""
+
+    origin: Origin = NOWHERE
+    work: WorkContext | None = None
+    """The piece of work at hand; None outside any."""
+
+    @property
+    def trace_id(self) -> str:
+        """Id of the piece of work, empty outside any."""
+        return "" if self.work is None else self.work.trace_id
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """What the application has bound to the piece of work; not redacted."""
+        return nothing() if self.work is None else self.work.fields
+
+    def enriched(self, **attributes: JsonValue) -> "ErrorContext":
+        """Return the same with further facts about the origin, which the record will hold, redacted.
+
+        Example:
+            >>> ErrorContext(Origin(boundary="job")).enriched(shard=3).origin.attributes
+            {'shard': 3}
+        """
+        known = {**self.origin.attributes, **attributes}
+        return replace(self, origin=replace(self.origin, attributes=known))

@@ -1,0 +1,1 @@
+"""Alerts: rules about events, folded into few messages, sent through channels."""

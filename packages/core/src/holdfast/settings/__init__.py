@@ -1,0 +1,109 @@
+"""The settings of the core: what they are, what they may hold, what they are when left out.
+
+Adapters add fields by subclassing `Settings` and the sections; `strict` reads them all.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from holdfast.settings.sections import (
+    CrashSettings,
+    HooksSettings,
+    JobsSettings,
+    LoggingSettings,
+    RedactSettings,
+    ReportingSettings,
+)
+from holdfast.settings.types import DottedPath, Label, Language, ReporterName
+from holdfast.strict import (
+    Items,
+    Matches,
+    Problem,
+    Section,
+    SettingsError,
+    load_flat_settings,
+    load_settings,
+)
+
+__all__ = [
+    "CrashSettings",
+    "DottedPath",
+    "HooksSettings",
+    "JobsSettings",
+    "Label",
+    "Language",
+    "LoggingSettings",
+    "Problem",
+    "RedactSettings",
+    "ReporterName",
+    "ReportingSettings",
+    "Settings",
+    "SettingsError",
+    "load_flat_settings",
+    "load_settings",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(Section):
+    """Everything a runtime can be told; read once, when it is made."""
+
+    service: Label = "app"
+    """Name of this service in every record, at most 200 characters."""
+
+    environment: Label = ""
+    """Where it runs, such as `production`, at most 200 characters. Default: not said."""
+
+    release: Label = ""
+    """Version of the service, at most 200 characters. Default: not said."""
+
+    reporters: Annotated[tuple[ReporterName, ...], Items(most=50)] = ("logging",)
+    """Who is told of events: names or dotted paths, at most 50; empty: nobody."""
+
+    classifiers: Annotated[tuple[DottedPath, ...], Items(most=100)] = ()
+    """Functions asked first what an exception means, in this order, at most 100."""
+
+    middleware: Annotated[tuple[DottedPath, ...], Items(most=100)] = ()
+    """Steps of the handler's pipeline, outermost first, at most 100."""
+
+    expose_details: bool = False
+    """Whether callers see what the suite itself learns of a failure: constraint, table, host."""
+
+    response_format: Literal["envelope", "problem"] = "envelope"
+    """Format of an error's body when the client takes any JSON."""
+
+    problem_type: Annotated[
+        str,
+        Matches(
+            r"([A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]|\{code\}){1,500}",
+            "a URI of at most 500 characters; '{code}' may stand in it for the error's code",
+        ),
+    ] = "about:blank"
+    """The member `type` of a problem; `{code}` in it becomes the code."""
+
+    html: bool = True
+    """Whether a client that prefers HTML gets a page."""
+
+    language: Language = "en"
+    """Language of messages when the client asks for none; one of `languages`."""
+
+    languages: Annotated[tuple[Language, ...], Items(least=1, most=50)] = ("en", "fr")
+    """Languages messages are given in, 1 to 50."""
+
+    redact: RedactSettings = field(default_factory=RedactSettings)
+    reporting: ReportingSettings = field(default_factory=ReportingSettings)
+    logging: LoggingSettings = field(default_factory=LoggingSettings)
+    hooks: HooksSettings = field(default_factory=HooksSettings)
+    jobs: JobsSettings = field(default_factory=JobsSettings)
+    crash: CrashSettings = field(default_factory=CrashSettings)
+
+    policies: Mapping[str, Mapping[str, object]] = field(
+        default_factory=dict[str, Mapping[str, object]], hash=False
+    )
+    """Options of protected calls by policy; names as written, contents read by `resilience`."""
+
+    def objections(self) -> Iterable[tuple[str, str]]:
+        """Yield field and message for each broken rule between several fields."""
+        if self.language not in self.languages:
+            yield "language", f"must be one of the languages: {', '.join(self.languages)}"

@@ -1,0 +1,32 @@
+"""Forms of text that several settings have."""
+
+from typing import Annotated, TypeAlias
+
+from holdfast.strict import Matches
+
+_IDENTIFIER = r"[^\W\d]\w*"
+_DOTTED = rf"{_IDENTIFIER}(\.{_IDENTIFIER})*"
+_PATH = rf"{_DOTTED}:{_DOTTED}|{_IDENTIFIER}(\.{_IDENTIFIER})+"
+
+DottedPath: TypeAlias = Annotated[
+    str, Matches(_PATH, "a dotted path such as 'shop.errors:classify'")
+]
+"""Where an object is: `package.module:name`, or `package.module.name`."""
+
+ReporterName: TypeAlias = Annotated[
+    str,
+    Matches(
+        rf"[a-z][a-z0-9_-]*|{_PATH}",
+        "the name of a reporter such as 'logging', or a dotted path such as 'shop.reporters:Pager'",
+    ),
+]
+"""A reporter that ships, by name, or one's own, by dotted path."""
+
+Label: TypeAlias = Annotated[
+    str, Matches(r"[^\x00-\x1f\x7f-\x9f]{0,200}", "printable text of at most 200 characters")
+]
+"""What stands in records, metrics and headers; may be empty."""
+
+Language: TypeAlias = Annotated[
+    str, Matches(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", "a language tag such as 'en' or 'pt-BR'")
+]
