@@ -22,9 +22,10 @@ from holdfast.codes import (
     Severity,
     is_failure,
 )
-from holdfast.context import WorkContext, current_context
+from holdfast.context import current_context
 from holdfast.database import integrity_error, is_contended, is_lost, is_unreachable
 from holdfast.errors import AppError
+from holdfast.origin import ErrorContext
 
 MAX_GROUP_LEAVES = 200
 """Members of an exception group that are looked at."""
@@ -109,7 +110,7 @@ class Rule:
         )
 
 
-ClassifierFunction: TypeAlias = Callable[[BaseException, WorkContext | None], Classification | None]
+ClassifierFunction: TypeAlias = Callable[[BaseException, ErrorContext], Classification | None]
 """A project's own: answers what an exception means, or None to leave it to the next."""
 
 
@@ -156,21 +157,35 @@ class Classifier:
         """Return what the exception means."""
         return self.read(error).classification
 
-    def read(self, error: BaseException) -> Reading:
-        """Return what the exception means and who speaks for it to the caller."""
+    def read(self, error: BaseException, context: ErrorContext | None = None) -> Reading:
+        """Return what the exception means and who speaks for it to the caller.
+
+        Args:
+            error: The exception.
+            context: Its circumstances; None where it is nobody's answer yet.
+        """
         group = as_group(error)
         if group is not None:
-            return self._read_group(group)
-        return self._ask_functions(error) or self._apply_rules(error) or self._own_facts(error)
+            return self._read_group(group, context)
+        return (
+            self._ask_functions(error, context)
+            or self._apply_rules(error)
+            or self._own_facts(error)
+        )
 
-    def _read_group(self, group: BaseExceptionGroup[BaseException]) -> Reading:
-        readings = [self.read(leaf) for leaf in leaves(group) if not is_control_flow(leaf)]
+    def _read_group(
+        self, group: BaseExceptionGroup[BaseException], context: ErrorContext | None
+    ) -> Reading:
+        readings = [self.read(leaf, context) for leaf in leaves(group) if not is_control_flow(leaf)]
         return max(readings, key=_gravity, default=_UNKNOWN)
 
-    def _ask_functions(self, error: BaseException) -> Reading | None:
+    def _ask_functions(self, error: BaseException, context: ErrorContext | None) -> Reading | None:
+        if not self._functions:
+            return None
+        known = context or ErrorContext(work=current_context())
         for function in self._functions:
             try:
-                answer = _checked(function(error, current_context()))
+                answer = _checked(function(error, known))
             except Exception as failure:  # noqa: BLE001  # user code; the next one may know
                 self._note(failure)
                 continue
