@@ -13,6 +13,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import pytest
+from hypothesis import given, strategies
 
 from holdfast.redact import JsonValue, Redactor
 from holdfast.redact.database import DATABASE_ROOTS
@@ -728,3 +729,34 @@ def test_lazy_translations_are_text() -> None:
             return "Champ requis"
 
     assert Redactor().value([Promise()]) == ["Champ requis"]
+
+
+@given(strategies.lists(strategies.text(max_size=12), max_size=60))
+def test_a_text_seen_before_is_shown_as_before(texts: list[str]) -> None:
+    """What is remembered of harmless texts changes no answer, in whatever order they come."""
+    lasting = Redactor()
+    said = [f"{text} password={text} {text}" if len(text) % 2 else text for text in texts] * 2
+
+    shown = [lasting.text(text) for text in said]
+
+    assert shown == [Redactor().text(text) for text in said]
+
+
+def test_no_secret_is_remembered() -> None:
+    """A text with a secret in it does not stay in memory for having been seen."""
+    redactor = Redactor()
+
+    redactor.text("password=hunter2 at POST /orders")
+    redactor.text("nothing to hide")
+
+    assert list(redactor._harmless) == ["nothing to hide"]
+
+
+def test_only_so_many_texts_are_remembered() -> None:
+    """Messages that are all different do not fill the memory."""
+    redactor = Redactor()
+
+    for number in range(5000):
+        redactor.text(f"order of item {'a' * (number % 7)} {number:x}")
+
+    assert len(redactor._harmless) <= 1024

@@ -22,6 +22,9 @@ _ENCODED: Final = r"(?:%[0-9A-Fa-f]{2})++"
 _DECODINGS: Final = 3
 _ROUNDS: Final = 4
 """Rules run until there is nothing left to hide: one may uncover what another looks for."""
+_MOST_KNOWN: Final = 1024
+_LONGEST_KNOWN: Final = 200
+"""Texts in which there is nothing to hide, by number and length: the same few messages come again and again."""
 _Item = TypeVar("_Item")
 
 
@@ -61,6 +64,7 @@ class Redactor:
 
     _sensitive: SensitiveKeys = field(init=False, repr=False)
     _patterns: tuple[re.Pattern[str], ...] = field(init=False, repr=False)
+    _harmless: dict[str, None] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("max_depth", "max_items", "max_length"):
@@ -77,6 +81,7 @@ class Redactor:
             "patterns": patterns,
             "_sensitive": SensitiveKeys(keys, allowed_keys),
             "_patterns": patterns,
+            "_harmless": {},
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -95,9 +100,14 @@ class Redactor:
 
         What is cut was searched before, so the end of the text is never the start of a secret.
         """
+        plain = type(text) is str  # what hashes as it likes is searched each time
+        if plain and text in self._harmless:
+            return text
         if len(text) > self.max_length:
             return self._cut(text)
         if not self._suspicious(text):
+            if plain and len(text) <= _LONGEST_KNOWN:
+                self._remember(text)
             return text
         mark = compiled(_MARK).search(text)  # of an earlier cut; no secret goes on behind it
         body, end = (text, "") if mark is None else (text[: mark.start()], mark.group())
@@ -123,6 +133,12 @@ class Redactor:
         """Return what may be shown of named values."""
         shown = self.value(fields)
         return shown if isinstance(shown, dict) else {"…": shown}
+
+    def _remember(self, text: str) -> None:
+        # Only what is shown anyway: no secret stays in memory for being known.
+        if len(self._harmless) >= _MOST_KNOWN:
+            self._harmless.clear()
+        self._harmless[text] = None
 
     def _suspicious(self, text: str) -> bool:
         """Tell quickly whether to search a text at all; most errors have nothing to hide."""
