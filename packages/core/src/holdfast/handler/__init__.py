@@ -1,0 +1,27 @@
+"""The one handler: every error of the system arrives here, and what becomes of it is decided here.
+
+Boundaries capture an exception, hand it over with its origin, and render the verdict. They never
+classify, log, count, alert or decide.
+"""
+
+from holdfast.handler.busy import handling
+from holdfast.handler.handler import ErrorHandler, Leaving
+from holdfast.handler.marks import LOGGED, is_open, verdict_of
+from holdfast.handler.pipeline import Middleware, Next
+from holdfast.handler.recording import MAX_NOTES
+from holdfast.handler.verdict import Action, Verdict, last_server_error
+
+__all__ = [
+    "LOGGED",
+    "MAX_NOTES",
+    "Action",
+    "ErrorHandler",
+    "Leaving",
+    "Middleware",
+    "Next",
+    "Verdict",
+    "handling",
+    "is_open",
+    "last_server_error",
+    "verdict_of",
+]

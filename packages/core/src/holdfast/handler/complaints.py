@@ -1,0 +1,10 @@
+"""What goes wrong within the handler itself, and has nobody else to be told to."""
+
+import contextlib
+import sys
+
+
+def complain(text: str) -> None:
+    """Say on standard error what reporters cannot be told; it may be closed, or None."""
+    with contextlib.suppress(Exception):
+        sys.stderr.write(f"holdfast: {text}\n")

@@ -1,0 +1,139 @@
+"""From an exception to its record and its event: redacted, bounded, immutable."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from holdfast.classify import UNKNOWN, Classification
+from holdfast.clock import Clock
+from holdfast.context import current_context, fresh_work, process_work
+from holdfast.errors import AppError
+from holdfast.origin import Origin, nothing
+from holdfast.record import (
+    ErrorHandled,
+    ErrorRecord,
+    causes_of,
+    fingerprint,
+    frames_of,
+    text_of,
+    type_name,
+)
+from holdfast.redact import JsonValue, Redactor
+
+if TYPE_CHECKING:
+    from holdfast.events import Scalar
+
+MAX_NOTES = 10
+MAX_KNOWN_OPERATIONS = 1000
+
+Details: TypeAlias = Mapping[str, JsonValue]
+Linked: TypeAlias = Sequence[tuple[BaseException, str]]
+"""An exception and all behind it, as `record.chain` gives them."""
+
+
+class Recording:
+    """Makes the records of one handler; thread-safe.
+
+    Args:
+        redactor: Cleans everything that is recorded.
+        clock: Source of the time of records.
+    """
+
+    def __init__(self, redactor: Redactor, clock: Clock) -> None:
+        self._redactor = redactor
+        self._clock = clock
+        self._operations: dict[str, str] = {}
+
+    def told(self, spoken: AppError | None) -> tuple[Details, Details]:
+        """Return what the raiser said in details, and what the suite learned by itself; clean."""
+        if spoken is None:
+            return nothing(), nothing()
+        clean = self._redactor
+        details = clean.mapping(spoken.details) if spoken.details else nothing()
+        return details, clean.mapping(spoken.learned) if spoken.learned else nothing()
+
+    def record(
+        self, linked: Linked, origin: Origin, said: Classification, details: Details
+    ) -> ErrorRecord:
+        """Return all that is known of an error."""
+        error, work = linked[0][0], current_context() or process_work()
+        clean = self._redactor
+        frames = frames_of(error.__traceback__)
+        return ErrorRecord(
+            id=os.urandom(16).hex(),
+            time=self._clock.now(),
+            trace_id=work.trace_id,
+            span_id=work.span_id,
+            origin=self.clean_origin(origin),
+            classification=said,
+            type=type_name(type(error)),
+            message=clean.text(text_of(error)),
+            causes=causes_of(linked, clean),
+            notes=_notes(error, clean),
+            details=details,
+            fields=clean.mapping(work.fields) if work.fields else nothing(),
+            frames=frames,
+            fingerprint=fingerprint(said.code, error, frames, origin.operation),
+        )
+
+    def clean_origin(self, origin: Origin) -> Origin:
+        """Return an origin without secrets."""
+        clean = self._redactor
+        operation = self._operations.get(origin.operation)
+        if operation is None:
+            operation = clean.text(origin.operation)
+            if len(self._operations) < MAX_KNOWN_OPERATIONS:
+                self._operations[origin.operation] = operation
+        path = clean.text(origin.path) if origin.path else ""
+        if not origin.attributes and operation == origin.operation and path == origin.path:
+            return origin
+        attributes = clean.mapping(origin.attributes)
+        return replace(origin, operation=operation, path=path, attributes=attributes)
+
+
+def bare_record(error: BaseException, origin: Origin) -> ErrorRecord:
+    """Return what can be said of an error with next to no code."""
+    work = current_context() or fresh_work()
+    return ErrorRecord(
+        id=os.urandom(16).hex(),
+        time=datetime.now(UTC),  # noqa: TID251  # the clock may be what is broken
+        trace_id=work.trace_id,
+        span_id=work.span_id,
+        origin=Origin(boundary=origin.boundary),
+        classification=UNKNOWN,
+        type=type_name(type(error)),
+        message="",
+        frames=(),
+        fingerprint="",
+    )
+
+
+def _notes(error: BaseException, redactor: Redactor) -> tuple[str, ...]:
+    notes: object = error.__dict__.get("__notes__")
+    if not isinstance(notes, list):
+        return ()
+    return tuple(redactor.text(text_of(note)) for note in cast("list[object]", notes[:MAX_NOTES]))
+
+
+def event_of(record: ErrorRecord) -> ErrorHandled:
+    """Return the event that tells of a record."""
+    said = record.classification
+    attributes: dict[str, Scalar] = {
+        "code": said.code,
+        "kind": said.kind,
+        "fault": said.fault,
+        "status": said.status,
+        "trusted": said.trusted,
+        "fingerprint": record.fingerprint,
+        "boundary": record.origin.boundary,
+        "operation": record.origin.operation,
+    }
+    return ErrorHandled(
+        name="error.handled",
+        severity=said.severity,
+        time=record.time,
+        attributes=attributes,
+        record=record,
+    )
