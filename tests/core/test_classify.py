@@ -37,6 +37,7 @@ from holdfast.errors import (
     ServiceUnavailableError,
     ValidationError,
 )
+from holdfast.origin import ErrorContext
 
 TEAPOT = classification_of(ErrorCode.BUSINESS_RULE_VIOLATION)
 
@@ -367,14 +368,14 @@ def test_functions_are_asked_in_order() -> None:
     """The first function that knows decides, and the others are not asked."""
     asked: list[str] = []
 
-    def knows_nothing(_: BaseException, __: WorkContext | None) -> None:
+    def knows_nothing(_: BaseException, __: ErrorContext) -> None:
         asked.append("first")
 
-    def knows(_: BaseException, __: WorkContext | None) -> Classification:
+    def knows(_: BaseException, __: ErrorContext) -> Classification:
         asked.append("second")
         return TEAPOT
 
-    def never_asked(_: BaseException, __: WorkContext | None) -> None:
+    def never_asked(_: BaseException, __: ErrorContext) -> None:
         asked.append("third")
 
     Classifier(functions=[knows_nothing, knows, never_asked]).classify(Refusal())
@@ -386,8 +387,8 @@ def test_a_function_sees_the_current_piece_of_work() -> None:
     """A function may decide by what is known of the request."""
     seen: list[WorkContext | None] = []
 
-    def looks(_: BaseException, context: WorkContext | None) -> None:
-        seen.append(context)
+    def looks(_: BaseException, context: ErrorContext) -> None:
+        seen.append(context.work)
 
     with work_context("req-1"):
         Classifier(functions=[looks]).classify(Refusal())

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from holdfast.classify import Classification, Classifier, Rule, classification_of
 from holdfast.codes import ErrorCode, ErrorKind, Fault, Severity
-from holdfast.context import WorkContext, bind, work_context
+from holdfast.context import bind, work_context
 from holdfast.envelope import Format, render
 from holdfast.errors import (
     MARK,
@@ -30,7 +30,7 @@ from holdfast.errors import (
 )
 from holdfast.events import Event
 from holdfast.handler import MAX_NOTES, Action, ErrorHandler, Middleware, Next, Verdict
-from holdfast.origin import Origin
+from holdfast.origin import ErrorContext, Origin
 from holdfast.record import ErrorHandled, ErrorRecord
 from holdfast.redact import JsonValue, Redactor
 from holdfast.testing import FakeClock
@@ -924,8 +924,8 @@ def test_a_translated_error_is_recorded_as_itself() -> None:
 def test_a_projects_function_decides_within_the_work() -> None:
     """A function sees the piece of work it is asked in."""
 
-    def classify(_: BaseException, current: WorkContext | None) -> Classification | None:
-        known = current is not None and current.fields.get("kind") == "import"
+    def classify(_: BaseException, context: ErrorContext) -> Classification | None:
+        known = context.fields.get("kind") == "import"
         return classification_of(ErrorCode.BUSINESS_RULE_VIOLATION) if known else None
 
     recorder = Recorder(classifier=Classifier(functions=[classify]))

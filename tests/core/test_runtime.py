@@ -10,11 +10,11 @@ import pytest
 from holdfast import environment
 from holdfast.classify import Classification, Rule, classification_of
 from holdfast.codes import ErrorCode, Severity
-from holdfast.context import WorkContext, work_context
+from holdfast.context import work_context
 from holdfast.errors import DatabaseError, ResourceNotFoundError, ValidationError
 from holdfast.events import Event
 from holdfast.handler import Next, Verdict
-from holdfast.origin import Origin
+from holdfast.origin import ErrorContext, Origin
 from holdfast.reporting.dispatcher import Reporter
 from holdfast.runtime import Runtime, configure, current_runtime, init_error_system
 from holdfast.settings import RedactSettings, ReportingSettings, Settings, SettingsError
@@ -28,7 +28,7 @@ class Shelf:
     """Holds what settings may name by a longer path."""
 
     @staticmethod
-    def classify(error: BaseException, _: WorkContext | None) -> Classification | None:
+    def classify(error: BaseException, _: ErrorContext) -> Classification | None:
         """Know lookup errors only."""
         if isinstance(error, LookupError):
             return classification_of(ErrorCode.RESOURCE_NOT_FOUND)

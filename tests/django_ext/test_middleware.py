@@ -24,10 +24,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.classify import UNKNOWN, Classification, Classifier
-from holdfast.context import WorkContext, current_context, work_context
+from holdfast.context import current_context, work_context
 from holdfast.errors import AppError, InternalServerError
 from holdfast.handler import Action, Verdict, last_server_error
-from holdfast.origin import Origin
+from holdfast.origin import ErrorContext, Origin
 from holdfast.runtime import Runtime
 from holdfast.settings import Settings
 from holdfast_django import current, signals
@@ -428,7 +428,7 @@ def test_a_status_that_no_error_has_becomes_500(
     handler = current.project_runtime().handler
     decide = handler._pipeline
 
-    def classify(error: BaseException, work: WorkContext | None) -> Classification:
+    def classify(error: BaseException, context: ErrorContext) -> Classification:
         return replace(UNKNOWN, status=nonsense)
 
     def step(error: BaseException, origin: Origin) -> Verdict:

@@ -43,6 +43,7 @@ from holdfast.clock import Clock, SystemClock
 from holdfast.context import WorkContext
 from holdfast.handler import Middleware, Next
 from holdfast.health import HealthReport
+from holdfast.origin import ErrorContext
 from holdfast.testing import FakeClock, RecordingReporter
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def returns_from_a_block() -> int:
         return 1
 
 
-def by_own_classifier(error: BaseException, context: WorkContext | None) -> Classification | None:
+def by_own_classifier(error: BaseException, context: ErrorContext) -> Classification | None:
     """Decide as a project does."""
     del context
     return Classifier().classify(error)

@@ -1,0 +1,42 @@
+"""What an exception means: one classification that response, log, retry, breaker and health share.
+
+An exception is read in this order: the classifiers a project gave, then rules by the exception's
+classes (most specific first), then an `AppError`'s own facts, else it is INTERNAL and untrusted.
+"""
+
+from holdfast.classify.classification import UNKNOWN, Classification, Reading, classification_of
+from holdfast.classify.classifier import (
+    MAX_CACHED_TYPES,
+    Classifier,
+    ClassifierFunction,
+    default_classifier,
+    determine_http_status,
+)
+from holdfast.classify.groups import (
+    CONTROL_FLOW,
+    MAX_GROUP_LEAVES,
+    as_group,
+    is_control_flow,
+    leaves,
+)
+from holdfast.classify.rules import Rule
+from holdfast.classify.standard import database_rules
+
+__all__ = [
+    "CONTROL_FLOW",
+    "MAX_CACHED_TYPES",
+    "MAX_GROUP_LEAVES",
+    "UNKNOWN",
+    "Classification",
+    "Classifier",
+    "ClassifierFunction",
+    "Reading",
+    "Rule",
+    "as_group",
+    "classification_of",
+    "database_rules",
+    "default_classifier",
+    "determine_http_status",
+    "is_control_flow",
+    "leaves",
+]
