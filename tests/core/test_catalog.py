@@ -1,11 +1,12 @@
 """The catalogue: every code of the process, once, with what callers may rely on."""
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
 
 from holdfast import catalog
-from holdfast.codes import CodeSpec, ErrorCode, ErrorCodes, ErrorKind, register
+from holdfast.codes import CodeSpec, Detail, ErrorCode, ErrorCodes, ErrorKind, register
 from holdfast.errors import AppError
 from holdfast.runtime import Runtime
 from holdfast.settings import Settings, SettingsError
@@ -22,10 +23,12 @@ class LanternCode(ErrorCodes):
 class WickTooShort(AppError):
     """The wick cannot be lit.
 
-    Trim the next one less.
+    It was cut by somebody in a hurry.
     """
 
     kind = ErrorKind.UNPROCESSABLE
+    advice = "Trim the next one less."
+    carries: ClassVar = {"length": Detail(float, "Of the wick, in millimetres")}
 
 
 @pytest.fixture
@@ -65,6 +68,7 @@ def test_an_enumeration_lands_in_the_catalogue() -> None:
         category="LIGHT",
         description="",
         source=f"{__name__}.LanternCode",
+        advice="Fetch the present state and decide again.",
     )
 
 
@@ -80,7 +84,31 @@ def test_a_class_lands_in_the_catalogue() -> None:
         category="",
         description="The wick cannot be lit.",
         source=f"{__name__}.WickTooShort",
+        advice="Trim the next one less.",
+        details={"length": Detail(float, "Of the wick, in millimetres")},
     )
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_every_code_that_ships_says_when_it_happens_and_what_to_do(code: ErrorCode) -> None:
+    """No code of the suite goes without description and advice of its own, in whole sentences."""
+    for text in (str(code.spec.description), str(code.spec.advice)):
+        assert text[:1].isupper()
+        assert text.endswith(".")
+
+
+@pytest.mark.parametrize("kind", ErrorKind)
+@pytest.mark.usefixtures("own_codes")
+def test_a_code_without_advice_gets_that_of_its_kind(kind: ErrorKind) -> None:
+    """A caller is always told what to do, whatever a project leaves out."""
+
+    class TerseCode(ErrorCodes):  # pyright: ignore[reportUnusedClass]
+        SAYS_NOTHING = CodeSpec(kind, "Says nothing")
+
+    entry = catalog.find("SAYS_NOTHING")
+
+    assert entry is not None
+    assert entry.advice.endswith(".")
 
 
 @pytest.mark.parametrize("code", ErrorCode)

@@ -25,6 +25,7 @@ PUBLIC = [
     "DatabaseError",
     "DeadlineExceededError",
     "DependencyError",
+    "Detail",
     "Effect",
     "ErrorCode",
     "ErrorCodes",

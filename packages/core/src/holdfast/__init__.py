@@ -15,7 +15,16 @@ if TYPE_CHECKING:
         transaction_boundary,
     )
     from holdfast.classify import Classification, Classifier, Rule, determine_http_status
-    from holdfast.codes import CodeSpec, Effect, ErrorCode, ErrorCodes, ErrorKind, Fault, Severity
+    from holdfast.codes import (
+        CodeSpec,
+        Detail,
+        Effect,
+        ErrorCode,
+        ErrorCodes,
+        ErrorKind,
+        Fault,
+        Severity,
+    )
     from holdfast.context import bind, bind_request, current_trace_id, work_context
     from holdfast.errors import (
         AppError,
@@ -63,7 +72,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "boundaries": "enhanced_error_handling error_boundary handle_errors transaction_boundary",
     "classify": "Classification Classifier Rule determine_http_status",
-    "codes": "CodeSpec Effect ErrorCode ErrorCodes ErrorKind Fault Severity",
+    "codes": "CodeSpec Detail Effect ErrorCode ErrorCodes ErrorKind Fault Severity",
     "context": "bind bind_request current_trace_id work_context",
     "errors": (
         "AppError AuthenticationError AuthorizationError BulkheadFullError BusinessLogicError "
@@ -104,6 +113,7 @@ __all__ = [
     "DatabaseError",
     "DeadlineExceededError",
     "DependencyError",
+    "Detail",
     "Effect",
     "ErrorCode",
     "ErrorCodes",

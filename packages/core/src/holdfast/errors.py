@@ -23,6 +23,7 @@ from holdfast.codes import (
     DEPENDENCY_TRANSIENT_STATUSES,
     CodeSpec,
     Declaration,
+    Detail,
     Effect,
     ErrorCode,
     ErrorCodes,
@@ -32,13 +33,17 @@ from holdfast.codes import (
     register,
     spec_of,
 )
+from holdfast.lazytext import in_source_language, is_lazy, labelled, sentence
 
 _Error = TypeVar("_Error", bound="AppError")
 
 MARK = "__holdfast__"
 """Attribute by which a boundary marks an exception as handled; never copied or pickled."""
 
-_DECLARABLE = ("code", "kind", "title", "status", "transient", "severity", "category")
+_DECLARABLE = (
+    *("code", "kind", "title", "status", "transient", "severity", "category"),
+    *("advice", "carries"),
+)
 _State: TypeAlias = dict[str, object] | tuple[dict[str, object] | None, dict[str, object]] | None
 """What `object.__getstate__` returns: attributes, or attributes and slots."""
 _EMPTY = MappingProxyType[str, Any]({})
@@ -51,8 +56,9 @@ class AppError(Exception):
     A member of an `ErrorCodes` enumeration first is the code; one string is the message; of two
     strings the first is the code.
     Subclasses declare `code`, `kind` and `title` as class attributes, and may override `status`,
-    `transient`, `severity` and `category`. A subclass with a kind but no code of its own takes its
-    name in `UPPER_SNAKE` for a code.
+    `transient`, `severity` and `category`; the catalogue shows the first line of their docstring,
+    `advice` and `carries`. A subclass with a kind but no code of its own takes its name in
+    `UPPER_SNAKE` for a code.
 
     Attributes:
         message: For operators; callers see it only when the fault is theirs.
@@ -85,6 +91,10 @@ class AppError(Exception):
     learned: Mapping[str, object] = _EMPTY
     """Facts that the suite found out by itself (constraint, table, host); recorded always, shown to
     a caller only when the settings expose details."""
+    advice: ClassVar[object] = ""
+    """What a caller can do about it, for the catalogue; empty: what the kind advises."""
+    carries: ClassVar[Mapping[str, Detail]] = MappingProxyType[str, Detail]({})
+    """What `details` may hold, by name, for the catalogue."""
     error_class: ClassVar[str] = ""
     """Name callers see in `except.type`; empty for `AppError` itself, whose code decides."""
 
@@ -112,7 +122,7 @@ class AppError(Exception):
         else:
             message = code_or_message
         # A framework's lazy text, or a caught exception, is no `str`.
-        self.message = "" if message is None else str(message)
+        self.message = "" if message is None else sentence(message)
         super().__init__(self.message)
         self.details = {} if details is None else dict(details)
         self.errors = () if errors is None else _sentences(errors)
@@ -149,7 +159,7 @@ class AppError(Exception):
         return (spec is not None and spec.raised_as) or self.kind.error_class
 
     def __str__(self) -> str:
-        return self.message or str(self.title)
+        return self.message or in_source_language(self.title)
 
     def __reduce__(self) -> tuple[object, ...]:
         # By state and not by arguments: a subclass may have any constructor, and slots.
@@ -167,7 +177,8 @@ def _restore(cls: type[_Error], args: tuple[object, ...]) -> _Error:
 
 
 def _sentences(errors: Iterable[str]) -> tuple[str, ...]:
-    return (errors,) if isinstance(errors, str) else tuple(map(str, errors))
+    one = isinstance(errors, str) or is_lazy(errors)
+    return (sentence(errors),) if one else tuple(map(sentence, errors))
 
 
 def _declare(cls: type[AppError], declared: dict[str, Any]) -> None:
@@ -196,6 +207,8 @@ def _spec_from_class(cls: type[AppError], declared: Mapping[str, Any]) -> CodeSp
         transient=declared.get("transient", cls.transient if same_kind else None),
         severity=declared.get("severity", cls.severity if same_kind else None),
         category=declared.get("category", cls.category),
+        advice=cls.advice,
+        carries=cls.carries,
         description=(cls.__doc__ or "").strip().partition("\n")[0],
     )
 
@@ -231,7 +244,7 @@ class ValidationError(AppError):
             by_field = {field: _sentences(messages) for field, messages in field_errors.items()}
             details = {**(details or {}), "field_errors": {f: list(m) for f, m in by_field.items()}}
             errors = errors or [
-                f"{field}: {text}" for field, texts in by_field.items() for text in texts
+                labelled(field, text) for field, texts in by_field.items() for text in texts
             ]
         super().__init__(
             code_or_message,
