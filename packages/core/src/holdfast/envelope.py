@@ -17,7 +17,8 @@ from typing import NamedTuple, cast
 
 from holdfast.classify import Classification, Reading
 from holdfast.codes import ErrorKind, Fault
-from holdfast.language import DEFAULT, translate
+from holdfast.language import DEFAULT, SHIPPED, Texts
+from holdfast.lazytext import can_be_read_again, in_active_language, read_again, speaking
 from holdfast.origin import nothing
 from holdfast.record import ErrorRecord
 from holdfast.redact import JsonValue, Redactor
@@ -45,6 +46,28 @@ class Format(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """What a raiser said in texts that translate themselves; not redacted yet."""
+
+    message: str
+    errors: tuple[str, ...]
+    details: Mapping[str, object]
+    redactor: Redactor
+
+    def read(self, answer: "Answer") -> "Answer":
+        """Return the answer with these words in the language that is active."""
+        clean = self.redactor
+        said = clean.value(read_again(self.details)) if self.details else None
+        return replace(
+            answer,
+            message=clean.text(in_active_language(self.message)),
+            errors=tuple(clean.text(in_active_language(text)) for text in self.errors),
+            details={**answer.details, **said} if isinstance(said, dict) else answer.details,
+            unread=None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What a caller may know of one error; already redacted."""
 
@@ -60,6 +83,8 @@ class Answer:
     """Whole seconds, rounded up, at most a year."""
     headers: tuple[tuple[str, str], ...] = ()
     """Response headers that belong to the error, `Retry-After` among them."""
+    unread: Unread | None = field(default=None, repr=False, compare=False)
+    """Where the raiser's words, which are in the source language above, can be read in another."""
 
     @property
     def status(self) -> int:
@@ -71,8 +96,23 @@ class Answer:
         """The code, as in the catalogue."""
         return self.classification.code
 
-    def said(self, language: str) -> tuple[str, list[str]]:
-        """Return message and errors in a language."""
+    def in_language(self, language: str) -> "Answer":
+        """Return the answer with the raiser's words in a language, as far as they translate themselves."""
+        if self.unread is None:
+            return self
+        with speaking(language):
+            return self.unread.read(self)
+
+    def said(self, language: str, texts: Texts = SHIPPED) -> tuple[str, list[str]]:
+        """Return message and errors in a language.
+
+        Args:
+            language: A tag such as `fr`.
+            texts: Where titles and general sentences are looked up; a runtime's are its `texts`.
+        """
+        if self.unread is not None:
+            return self.in_language(language).said(language, texts)
+        translate = texts.translate
         message = self.message or translate(self.classification.title, language) or self.code
         if self.errors:
             return message, list(self.errors)
@@ -109,16 +149,30 @@ def answer_to(
         return Answer(classification=said, record=record)
     # Both must say so: a rule may call the caller's what its raiser meant for operators.
     to_caller = said.fault is Fault.CALLER and spoken.fault is Fault.CALLER
+    message = spoken.message if to_caller else ""
+    errors = tuple(islice(spoken.errors, _MAX_ERRORS))
     retry_after = _whole_seconds(spoken.retry_after)
     return Answer(
         classification=said,
         record=record,
-        message=redactor.text(spoken.message) if to_caller and spoken.message else "",
-        errors=tuple(redactor.text(text) for text in islice(spoken.errors, _MAX_ERRORS)),
+        message=redactor.text(message) if message else "",
+        errors=tuple(map(redactor.text, errors)),
         details=details,
         retry_after=retry_after,
         headers=_headers(spoken.headers, retry_after),
+        unread=_unread(message, errors, spoken.details, redactor),
     )
+
+
+def _unread(
+    message: str, errors: tuple[str, ...], details: Mapping[str, object], redactor: Redactor
+) -> Unread | None:
+    lazy = can_be_read_again(details)
+    if not (lazy or can_be_read_again(message) or any(map(can_be_read_again, errors))):
+        return None
+    told = details if lazy else nothing()
+    # Never the error itself: the answer is kept on it.
+    return Unread(message=message, errors=errors, details=told, redactor=redactor)
 
 
 def _whole_seconds(given: object) -> int | None:
@@ -150,9 +204,12 @@ def _clean_headers(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             yield name, text
 
 
-def to_envelope(answer: Answer, language: str = DEFAULT) -> dict[str, JsonValue]:
+def to_envelope(
+    answer: Answer, language: str = DEFAULT, texts: Texts = SHIPPED
+) -> dict[str, JsonValue]:
     """Return the default body of an error."""
-    message, errors = answer.said(language)
+    answer = answer.in_language(language)
+    message, errors = answer.said(language, texts)
     about: dict[str, JsonValue] = {"type": answer.classification.type, "code": answer.code}
     if answer.details:
         about["details"] = dict(answer.details)
@@ -165,7 +222,10 @@ def to_envelope(answer: Answer, language: str = DEFAULT) -> dict[str, JsonValue]
 
 
 def to_problem(
-    answer: Answer, language: str = DEFAULT, type_uri: str = "about:blank"
+    answer: Answer,
+    language: str = DEFAULT,
+    type_uri: str = "about:blank",
+    texts: Texts = SHIPPED,
 ) -> dict[str, JsonValue]:
     """Return the error as RFC 9457 problem details.
 
@@ -173,12 +233,14 @@ def to_problem(
         answer: What may be said.
         language: Language of title, detail and errors.
         type_uri: URI of the problem type; `{code}` in it becomes the code.
+        texts: Where titles and general sentences are looked up.
     """
-    message, errors = answer.said(language)
+    answer = answer.in_language(language)
+    message, errors = answer.said(language, texts)
     said: list[JsonValue] = list(errors)
     problem: dict[str, JsonValue] = {
         "type": type_uri.replace("{code}", answer.code),
-        "title": translate(answer.classification.title, language),
+        "title": texts.translate(answer.classification.title, language),
         "status": answer.status,
         "detail": message,
         "instance": f"urn:uuid:{_dashed(answer.record.id)}",
@@ -194,10 +256,10 @@ def to_problem(
     return problem
 
 
-def to_html(answer: Answer, language: str = DEFAULT) -> str:
+def to_html(answer: Answer, language: str = DEFAULT, texts: Texts = SHIPPED) -> str:
     """Return a plain page without styles or scripts, so that any content security policy allows it."""
-    message, errors = answer.said(language)
-    title = translate(answer.classification.title, language)
+    message, errors = answer.said(language, texts)
+    title = texts.translate(answer.classification.title, language)
     items = "".join(f"<li>{escape(text)}</li>" for text in errors if text != message)
     return (
         f'<!doctype html>\n<html lang="{escape(language)}"><head><meta charset="utf-8">'
@@ -214,24 +276,27 @@ def render(
     chosen: Format = Format.ENVELOPE,
     language: str = DEFAULT,
     type_uri: str = "about:blank",
+    texts: Texts = SHIPPED,
 ) -> Rendered:
     """Write an answer in a format and language, with the headers that belong to it.
 
     Details that are no JSON, which only an answer of one's own making can have, are left out.
     """
     try:
-        body = _body(answer, chosen, language, type_uri)
+        body = _body(answer, chosen, language, type_uri, texts)
     except (TypeError, ValueError, RecursionError):  # details of a middleware's making
-        body = _body(replace(answer, details={}), chosen, language, type_uri)
+        body = _body(replace(answer, details={}, unread=None), chosen, language, type_uri, texts)
     headers = (*answer.headers, ("Content-Language", language))
     return Rendered(answer.status, chosen.value, body, headers)
 
 
-def _body(answer: Answer, chosen: Format, language: str, type_uri: str) -> bytes:
+def _body(answer: Answer, chosen: Format, language: str, type_uri: str, texts: Texts) -> bytes:
     if chosen is Format.HTML:
-        return to_html(answer, language).encode("utf-8", "replace")
-    problem = chosen is Format.PROBLEM
-    data = to_problem(answer, language, type_uri) if problem else to_envelope(answer, language)
+        return to_html(answer, language, texts).encode("utf-8", "replace")
+    if chosen is Format.PROBLEM:
+        data = to_problem(answer, language, type_uri, texts)
+    else:
+        data = to_envelope(answer, language, texts)
     return _to_json(data).encode("utf-8", "backslashreplace")
 
 

@@ -1,11 +1,12 @@
 """What settings name by dotted path becomes objects; what cannot be loaded is told all at once."""
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import cast
 
 from holdfast import catalog
+from holdfast.language import Texts
 from holdfast.record import text_of, type_name
 from holdfast.redact import Redactor
 from holdfast.settings import Problem, SettingsError
@@ -70,6 +71,13 @@ class Loader:
         if not callable(found):
             self.problems.append(Problem(place, f"{path!r} cannot be called"))
             return None
+        return found
+
+    def texts(self, folders: Sequence[str]) -> Texts:
+        """Return the texts of an application with catalogues in these folders."""
+        found = Texts(folders)
+        for index, said in found.check():
+            self.problems.append(Problem(self._notation.path("locale", index), said))
         return found
 
     def finish(self) -> None:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from holdfast.classify import Classification, as_group, leaves
 from holdfast.events import Event
+from holdfast.lazytext import in_source_language
 from holdfast.origin import Origin, nothing
 from holdfast.redact import JsonValue, Redactor
 
@@ -198,7 +199,7 @@ def _remember(code: CodeType, traceback: TracebackType) -> Frame:
 def text_of(thing: object) -> str:
     """Return the text of an exception or a note; one that cannot say itself does not hide the error."""
     try:
-        return str(thing)
+        return in_source_language(thing)
     except KeyboardInterrupt:
         raise
     except BaseException as failure:  # noqa: BLE001  # user code in __str__, an exit included

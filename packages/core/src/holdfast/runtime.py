@@ -85,6 +85,7 @@ class Runtime:
         loader = Loader(notation or Notation(), self.redactor)
         functions = loader.load_all("classifiers", self.settings.classifiers)
         middleware = loader.load_all("middleware", self.settings.middleware)
+        self.texts = loader.texts(self.settings.locale)
         made = loader.make_all("reporters", self.settings.reporters, SHIPPED_REPORTERS, self)
         loader.finish()
         self.statistics = ErrorStatistics()
@@ -133,7 +134,7 @@ class Runtime:
         """
         chosen = negotiate(accept, self._format, html=self.settings.html)
         spoken = language or self.settings.language
-        return render(answer, chosen, spoken, self.settings.problem_type)
+        return render(answer, chosen, spoken, self.settings.problem_type, self.texts)
 
     def install(self) -> "Runtime":
         """Make this the process's default runtime until `uninstall`, and flush it at the end.

@@ -15,7 +15,7 @@ from holdfast.settings.sections import (
     RedactSettings,
     ReportingSettings,
 )
-from holdfast.settings.types import DottedPath, Label, Language, ReporterName
+from holdfast.settings.types import DottedPath, Folder, Label, Language, ReporterName
 from holdfast.strict import (
     Items,
     Matches,
@@ -29,6 +29,7 @@ from holdfast.strict import (
 __all__ = [
     "CrashSettings",
     "DottedPath",
+    "Folder",
     "HooksSettings",
     "JobsSettings",
     "Label",
@@ -90,6 +91,10 @@ class Settings(Section):
 
     languages: Annotated[tuple[Language, ...], Items(least=1, most=50)] = ("en", "fr")
     """Languages messages are given in, 1 to 50."""
+
+    locale: Annotated[tuple[Folder, ...], Items(most=50)] = ()
+    """Folders with gettext catalogues of one's own, such as `fr/LC_MESSAGES/shop.mo`, asked in this
+    order before those that ship, at most 50. Default: none."""
 
     redact: RedactSettings = field(default_factory=RedactSettings)
     reporting: ReportingSettings = field(default_factory=ReportingSettings)

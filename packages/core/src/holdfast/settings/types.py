@@ -30,3 +30,8 @@ Label: TypeAlias = Annotated[
 Language: TypeAlias = Annotated[
     str, Matches(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", "a language tag such as 'en' or 'pt-BR'")
 ]
+
+Folder: TypeAlias = Annotated[
+    str, Matches(r"[^\x00-\x1f\x7f]{1,1000}", "the path of a folder, at most 1000 characters")
+]
+"""Where something is kept; relative paths are relative to the working directory."""
