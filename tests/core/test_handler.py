@@ -629,7 +629,7 @@ class BrokenClock(FakeClock):
 class BrokenClassifier(Classifier):
     """A classifier that fails."""
 
-    def read(self, error: BaseException) -> NoReturn:
+    def read(self, error: BaseException, context: ErrorContext | None = None) -> NoReturn:
         """Fail."""
         raise RuntimeError(SECRET)
 
