@@ -69,6 +69,7 @@ PUBLIC = [
     "health_check",
     "init_error_system",
     "job",
+    "raises",
     "spawn",
     "start_process",
     "trace_headers",

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from holdfast.hooks.jobs.boundary import job
     from holdfast.hooks.loops import unwatch_loop, watch_loop
     from holdfast.origin import ErrorContext, Origin
+    from holdfast.raising import raises
     from holdfast.record import ErrorHandled, ErrorRecord
     from holdfast.redact import Redactor
     from holdfast.runtime import Runtime, configure, current_runtime, init_error_system
@@ -90,6 +91,7 @@ _HOMES = {
     "hooks.jobs.boundary": "job",
     "hooks.loops": "unwatch_loop watch_loop",
     "origin": "ErrorContext Origin",
+    "raising": "raises",
     "record": "ErrorHandled ErrorRecord",
     "redact": "Redactor",
     "runtime": "Runtime configure current_runtime init_error_system",
@@ -157,6 +159,7 @@ __all__ = [
     "health_check",
     "init_error_system",
     "job",
+    "raises",
     "spawn",
     "start_process",
     "trace_headers",

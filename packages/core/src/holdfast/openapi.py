@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import groupby
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from holdfast.catalog import CatalogEntry, find
 from holdfast.envelope import Format
@@ -147,13 +147,14 @@ class ErrorComponents:
         dict_keys(['HoldfastError', 'HoldfastProblem'])
     """
 
-    def __init__(self, openapi: str = "3.1.0", service: ServiceErrors = ServiceErrors()) -> None:  # is frozen
+    def __init__(self, openapi: str = "3.1.0", service: ServiceErrors | None = None) -> None:
+        service = service or ServiceErrors()
         self._service = service
+        self._is_3_0 = openapi.startswith("3.0")
         schemas = {ENVELOPE: envelope_schema(openapi), PROBLEM: problem_schema()}
+        names = [_SCHEMA_OF[form] for form in service.formats]
         self.components: dict[str, dict[str, Json]] = {
-            "schemas": {
-                name: schemas[name] for name in map(_SCHEMA_OF.__getitem__, service.formats)
-            },
+            "schemas": {name: schemas[name] for name in names},
             "headers": {},
             "examples": {},
             "responses": {},
@@ -192,11 +193,14 @@ class ErrorComponents:
         if not errors:
             return {"schema": general}
         examples = {error.code: self._example(form, error) for error in errors}
-        return {"schema": {"allOf": [general, _narrowed(form, errors)]}, "examples": {**examples}}
+        return {
+            "schema": {"allOf": [general, self._narrowed(form, errors)]},
+            "examples": {**examples},
+        }
 
     def _example(self, form: Format, error: CatalogEntry) -> Json:
         body = _envelope(error) if form is Format.ENVELOPE else self._problem(error)
-        example: Json = {"summary": error.title, "value": body}
+        example: Json = {"summary": error.title, "description": error.advice, "value": body}
         return self._add("examples", f"{_PREFIX_OF[form]}.{_name(error)}", example)
 
     def _problem(self, error: CatalogEntry) -> Json:
@@ -216,6 +220,20 @@ class ErrorComponents:
         self.components[section][name] = component
         return _reference(section, name)
 
+    def _narrowed(self, form: Format, errors: Iterable[CatalogEntry]) -> Json:
+        """Return what is true of a body beyond the general schema: its codes, and details of each."""
+        found = [*errors]
+        bare = [error.code for error in found if not error.details]
+        cases = [_case(form, bare, {})] if bare else []
+        cases += [_case(form, [e.code], self._details(e)) for e in found if e.details]
+        return cases[0] if len(cases) == 1 else {"oneOf": [*cases]}
+
+    def _details(self, error: CatalogEntry) -> Json:
+        schemas = {name: cast("Json", detail.schema()) for name, detail in error.details.items()}
+        if self._is_3_0:
+            schemas = {name: as_openapi_3_0(schema) for name, schema in schemas.items()}
+        return {"details": {"type": "object", "properties": {**schemas}}}
+
 
 def _envelope(error: CatalogEntry) -> Json:
     return {
@@ -232,13 +250,38 @@ def _envelope(error: CatalogEntry) -> Json:
     }
 
 
-def _narrowed(form: Format, errors: Iterable[CatalogEntry]) -> Json:
-    """Return what is true of the body beyond the general schema: which codes, and details of which."""
-    plain: list[JsonValue] = [error.code for error in errors]
-    about: Json = {"type": "object", "properties": {"code": {"type": "string", "enum": plain}}}
+def _case(form: Format, codes: Iterable[str], details: Json) -> Json:
+    about: Json = {"code": {"type": "string", "enum": [*codes]}, **details}
+    schema: Json = {"type": "object", "properties": about}
     if form is Format.PROBLEM:
-        return about
-    return {"type": "object", "properties": {"except": about}}
+        return schema
+    return {"type": "object", "properties": {"except": schema}}
+
+
+def as_openapi_3_0(schema: Json) -> Json:
+    """Return a schema of a detail as OpenAPI 3.0 has it: `nullable`, and no arrays of nobody knows what.
+
+    Example:
+        >>> as_openapi_3_0({"anyOf": [{"type": "integer"}, {"type": "null"}]})
+        {'anyOf': [{'type': 'integer', 'nullable': True}]}
+    """
+    changed: Json = {}
+    for name, value in schema.items():
+        changed[name] = as_openapi_3_0(value) if isinstance(value, dict) else value
+    if "anyOf" in changed:
+        changed["anyOf"] = _nullable(cast("list[Json]", changed["anyOf"]))
+    if changed.get("type") == "array":
+        changed.setdefault("items", {})
+    if changed.get("type") == "null":
+        changed |= {"type": "object", "nullable": True, "maxProperties": 0}
+    return changed
+
+
+def _nullable(choices: Iterable[Json]) -> list[JsonValue]:
+    said = [as_openapi_3_0(choice) for choice in choices if choice.get("type") != "null"]
+    if any(choice.get("type") == "null" for choice in choices):
+        said = [{**choice, "nullable": True} if "type" in choice else choice for choice in said]
+    return [*said]
 
 
 def _name(error: CatalogEntry) -> str:
@@ -249,7 +292,8 @@ def _name(error: CatalogEntry) -> str:
 
 
 def _line(error: CatalogEntry) -> str:
-    return f"- `{error.code}`: {error.title}. {error.description}".rstrip()
+    said = f"{error.title}. {error.description}"
+    return f"- `{error.code}`: {' '.join(said.split())}"
 
 
 def _phrase(status: int) -> str:
@@ -269,7 +313,9 @@ def _reference(section: str, name: str) -> Json:
     return {"$ref": f"#/components/{section}/{name}"}
 
 
-def _object(required: Mapping[str, Json], optional: Mapping[str, Json] = {}) -> Json:  # is only read
+def _object(
+    required: Mapping[str, Json], optional: Mapping[str, Json] = {}
+) -> Json:  # is only read
     return {
         "type": "object",
         "required": [*required],
