@@ -5,8 +5,9 @@ Adapters add fields by subclassing `Settings` and the sections; `strict` reads t
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
+from holdfast.settings.channels import ChannelSettings, WebhookSettings
 from holdfast.settings.sections import (
     CrashSettings,
     HooksSettings,
@@ -27,6 +28,7 @@ from holdfast.strict import (
 )
 
 __all__ = [
+    "ChannelSettings",
     "CrashSettings",
     "DottedPath",
     "Folder",
@@ -41,6 +43,7 @@ __all__ = [
     "ReportingSettings",
     "Settings",
     "SettingsError",
+    "WebhookSettings",
     "load_flat_settings",
     "load_settings",
 ]
@@ -49,6 +52,9 @@ __all__ = [
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(Section):
     """Everything a runtime can be told; read once, when it is made."""
+
+    mailer: ClassVar[str] = ""
+    """Dotted path of what makes a channel of kind `email` that has no host; an adapter's to say."""
 
     service: Label = "app"
     """Name of this service in every record, at most 200 characters."""
@@ -100,6 +106,7 @@ class Settings(Section):
     reporting: ReportingSettings = field(default_factory=ReportingSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     hooks: HooksSettings = field(default_factory=HooksSettings)
+    webhook: WebhookSettings = field(default_factory=WebhookSettings)
     jobs: JobsSettings = field(default_factory=JobsSettings)
     crash: CrashSettings = field(default_factory=CrashSettings)
 

@@ -6,17 +6,17 @@ from holdfast.strict import Matches
 
 _IDENTIFIER = r"[^\W\d]\w*"
 _DOTTED = rf"{_IDENTIFIER}(\.{_IDENTIFIER})*"
-_PATH = rf"{_DOTTED}:{_DOTTED}|{_IDENTIFIER}(\.{_IDENTIFIER})+"
+PATH = rf"{_DOTTED}:{_DOTTED}|{_IDENTIFIER}(\.{_IDENTIFIER})+"
 
 DottedPath: TypeAlias = Annotated[
-    str, Matches(_PATH, "a dotted path such as 'shop.errors:classify'")
+    str, Matches(PATH, "a dotted path such as 'shop.errors:classify'")
 ]
 """Where an object is: `package.module:name`, or `package.module.name`."""
 
 ReporterName: TypeAlias = Annotated[
     str,
     Matches(
-        rf"[a-z][a-z0-9_-]*|{_PATH}",
+        rf"[a-z][a-z0-9_-]*|{PATH}",
         "the name of a reporter such as 'logging', or a dotted path such as 'shop.reporters:Pager'",
     ),
 ]
