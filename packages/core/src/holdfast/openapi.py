@@ -232,7 +232,8 @@ class ErrorComponents:
         schemas = {name: cast("Json", detail.schema()) for name, detail in error.details.items()}
         if self._is_3_0:
             schemas = {name: as_openapi_3_0(schema) for name, schema in schemas.items()}
-        return {"details": {"type": "object", "properties": {**schemas}}}
+        schema: Json = {"type": "object", "properties": {**schemas}}
+        return {"details": self._add("schemas", f"Details.{error.code}", schema)}
 
 
 def _envelope(error: CatalogEntry) -> Json:

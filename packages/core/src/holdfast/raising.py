@@ -5,12 +5,15 @@ A declaration is a note on the view and costs a call nothing. Documents are made
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Final, NamedTuple, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar, cast
 
 from holdfast.catalog import CatalogEntry, find
 from holdfast.codes import ErrorCodes, declared, is_failure, spec_of
 from holdfast.errors import AppError
 from holdfast.statuses import code_of
+
+if TYPE_CHECKING:
+    from types import CellType
 
 _View = TypeVar("_View")
 Raisable: TypeAlias = type[AppError] | ErrorCodes | str | int
@@ -56,7 +59,8 @@ def raises(*errors: Raisable) -> Callable[[_View], _View]:
 
     def note(view: _View) -> _View:
         try:
-            setattr(view, _NOTE, (*_notes(view), *found))
+            for bearer in (view, *_class_behind(view)):
+                setattr(bearer, _NOTE, (*_notes(bearer), *found))
         except (AttributeError, TypeError) as error:
             raise TypeError(
                 f"raises() goes on a function, a method or a class, not {view!r}"
@@ -108,8 +112,23 @@ def _unwrapped(function: object) -> Iterator[object]:
         if function is None:
             return
         yield function
+        yield from _in_handler(function)
         inner = (getattr(function, name, None) for name in ("__wrapped__", "__func__", "func"))
         function = next((found for found in inner if callable(found)), None)
+
+
+def _class_behind(view: object) -> Iterator[type]:
+    """Yield the class that `api_view` of Django REST framework has made of this one function."""
+    found = getattr(view, "cls", None)
+    if isinstance(found, type) and found.__qualname__ == "WrappedAPIView":
+        yield found
+
+
+def _in_handler(function: object) -> Iterator[object]:
+    """Yield the function that a method of such a class calls; nothing else of it says which."""
+    if getattr(function, "__qualname__", "") == "api_view.<locals>.decorator.<locals>.handler":
+        cells = cast("tuple[CellType, ...]", getattr(function, "__closure__", None) or ())
+        yield from (cell.cell_contents for cell in cells)
 
 
 def _notes(place: object) -> tuple[_Declared, ...]:
