@@ -1,16 +1,20 @@
-"""The command `holdfast`: run a command as a job, list the codes, name where errors would escape."""
+"""The command `holdfast`: run a command as a job, list or compare the codes, name where errors would escape."""
 
 import argparse
 import importlib
+import json
 import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Literal, cast
 
 from holdfast import __version__, catalog
+from holdfast.catalog.compare import Change, ExportError, Promised, compare, load
+from holdfast.catalog.export import EXPORTERS
 from holdfast.hooks.audit import findings, findings_here
 from holdfast.hooks.jobs.command import GRACE
 from holdfast.hooks.jobs.lateness import schedule_of
@@ -70,9 +74,24 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(act=_check)
     check.add_argument("--app", metavar="MODULE", help="import this, and look at the process, too")
     check.add_argument("paths", nargs="*", metavar="path", help="files or folders (default: .)")
-    codes = commands.add_parser("codes", help="list every error code that callers may see")
-    codes.set_defaults(act=_codes)
+    _add_codes(commands.add_parser("codes", help="list or compare the codes that callers may see"))
     return parser
+
+
+def _add_codes(codes: argparse.ArgumentParser) -> None:
+    codes.set_defaults(act=_codes)
+    codes.usage = (
+        "holdfast codes [--format text|json|typescript|markdown] [module ...]\n"
+        "       holdfast codes compare [--format text|json] old.json new.json"
+    )
+    codes.add_argument("--format", choices=sorted(EXPORTERS), default="text")
+    codes.add_argument(
+        "words",
+        nargs="*",
+        metavar="module",
+        help="whose import declares codes beyond those that ship; or `compare` and two exports: "
+        "exit status 1 when the new one takes away what callers of the old one rely on",
+    )
 
 
 def _add_run(run: argparse.ArgumentParser) -> None:
@@ -204,12 +223,48 @@ def _check(told: argparse.Namespace) -> int:
     return int(ExitStatus.FAILED if found else ExitStatus.DONE)
 
 
-def _codes(_: argparse.Namespace) -> int:
-    _print(
-        f"{entry.code:32} {entry.status}  {entry.type:24} {entry.title}"
-        for entry in catalog.entries()
-    )
-    return int(ExitStatus.DONE)
+def _codes(told: argparse.Namespace) -> int:
+    if told.words[:1] == ["compare"]:
+        return _compare(told.words[1:], told.format)
+    sys.path.insert(0, "")
+    for module in told.words:
+        importlib.import_module(module)
+    clashes = catalog.clashes()
+    for sentence in clashes:
+        print(sentence, file=sys.stderr)
+    _print([EXPORTERS[told.format](catalog.entries()).removesuffix("\n")])
+    return int(ExitStatus.FAILED if clashes else ExitStatus.DONE)
+
+
+def _compare(names: list[str], form: str) -> int:
+    if len(names) != len(("old", "new")) or form not in {"text", "json"}:
+        raise ValueError("codes compare takes two exports, and --format text or json")
+    old, new = map(_export, names)
+    changes = compare(old, new)
+    broken = [change for change in changes if change.breaking]
+    _print(_as_json(changes) if form == "json" else _as_text(changes))
+    return int(ExitStatus.FAILED if broken else ExitStatus.DONE)
+
+
+def _export(name: str) -> dict[str, Promised]:
+    try:
+        return load(Path(name).read_bytes())
+    except OSError as error:
+        raise ValueError(f"{name} cannot be read: {error.strerror}") from None
+    except ExportError as error:
+        raise ValueError(f"{name} {error}") from None
+
+
+def _as_text(changes: list[Change]) -> Iterator[str]:
+    for change in sorted(changes, key=lambda change: not change.breaking):
+        yield f"{'breaks callers: ' if change.breaking else ''}{change}"
+    if not changes:
+        yield "nothing that callers rely on has changed"
+
+
+def _as_json(changes: list[Change]) -> Iterator[str]:
+    told = [asdict(change) for change in changes]
+    yield json.dumps({"breaking": any(one["breaking"] for one in told), "changes": told}, indent=2)
 
 
 def _print(lines: Iterable[object]) -> None:
