@@ -33,6 +33,14 @@ class ForkSafeLock:
         with suppress(RuntimeError):  # the child of a thread that forked while it held the lock
             self._lock.release()
 
+    def try_acquire(self) -> bool:
+        """Take it without waiting, as what interrupts its holder must; False when somebody holds it."""
+        return self._lock.acquire(blocking=False)
+
+    def release(self) -> None:
+        """Give back what `try_acquire` took."""
+        self.__exit__()
+
     def locked(self) -> bool:
         """Tell whether somebody holds it."""
         return self._lock.locked()

@@ -82,13 +82,13 @@ class Runtime:
         self.clock = clock or SystemClock()
         self.redactor = _redactor(self.settings)
         self.health = HealthRegistry(self.clock, self.redactor, departure.stopping)
+        self.statistics = ErrorStatistics(self.clock)  # before the reporters, which may read it
         loader = Loader(notation or Notation(), self.redactor)
         functions = loader.load_all("classifiers", self.settings.classifiers)
         middleware = loader.load_all("middleware", self.settings.middleware)
         self.texts = loader.texts(self.settings.locale)
         made = loader.make_all("reporters", self.settings.reporters, SHIPPED_REPORTERS, self)
         loader.finish()
-        self.statistics = ErrorStatistics()
         self.dispatcher = Dispatcher(
             [*cast("list[Reporter]", made), *reporters, *_notes()],
             listeners=[self.statistics],
