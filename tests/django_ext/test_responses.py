@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy
 from holdfast.codes import ErrorKind
 from holdfast.errors import AppError, ResourceNotFoundError
 from holdfast_django import views
-from holdfast_django.responses import language_of
+from holdfast_django.current import project_runtime
+from holdfast_django.languages import language_of
 from tests.django_ext.conftest import RecordingProject
 
 PAGE = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
@@ -141,13 +142,13 @@ def test_the_language_is_found_without_a_middleware(*, translated: bool) -> None
     request = RequestFactory().get("/", headers={"Accept-Language": "fr"})
 
     with override_settings(USE_I18N=translated):
-        assert language_of(request) == "fr"
+        assert language_of(request, project_runtime()) == "fr"
 
 
 @override_settings(LANGUAGE_CODE="fr")
 def test_the_projects_language_counts_when_the_caller_has_none() -> None:
     """A French project speaks French."""
-    assert language_of(RequestFactory().get("/")) == "fr"
+    assert language_of(RequestFactory().get("/"), project_runtime()) == "fr"
 
 
 @pytest.mark.parametrize(
@@ -170,7 +171,7 @@ def test_the_language_of_the_settings_comes_last(
     if chosen:
         rf_request.LANGUAGE_CODE = chosen
 
-    assert language_of(rf_request) == language
+    assert language_of(rf_request, project_runtime()) == language
 
 
 @override_settings(

@@ -19,8 +19,8 @@ Speaking: TypeAlias = Callable[[str], AbstractContextManager[object]]
 class Voice(NamedTuple):
     """How one framework translates."""
 
-    lazy: type
-    """Class of its texts."""
+    lazy: str
+    """Dotted name of the class of its texts; whoever has one has imported it."""
     speaking: Speaking
     """Makes a language, such as `fr`, the active one for a block."""
 
@@ -29,14 +29,14 @@ _voices: list[Voice] = []
 """Global on purpose: the texts of a framework are the same for the whole process, as its classes are."""
 
 
-def add_voice(lazy: type, speaking: Speaking) -> None:
+def add_voice(lazy: str, speaking: Speaking) -> None:
     """Let the texts of a framework be read in any language; a second time it does nothing.
 
     Args:
-        lazy: Class of its texts.
+        lazy: Dotted name of the class of its texts.
         speaking: Takes a tag such as `pt-BR` and makes that language the active one for a block.
     """
-    if all(voice.lazy is not lazy for voice in _voices):
+    if all(voice.lazy != lazy for voice in _voices):
         _voices.append(Voice(lazy, speaking))
 
 
@@ -72,7 +72,10 @@ class Said(str):
 
 def is_lazy(thing: object) -> bool:
     """Tell whether something is a framework's text that translates itself."""
-    return any(isinstance(thing, voice.lazy) for voice in _voices)
+    if not _voices or _is_plain(thing):
+        return False
+    names = {f"{cls.__module__}.{cls.__qualname__}" for cls in type(thing).__mro__}
+    return any(voice.lazy in names for voice in _voices)
 
 
 def sentence(text: object) -> str:

@@ -9,6 +9,7 @@ from holdfast import environment
 from holdfast.context import current_context
 from holdfast.runtime import Runtime
 from holdfast_django.conf import DjangoSettings, load
+from holdfast_django.languages import speak_through_django
 from holdfast_django.rules import rules_of
 
 BOUNDARY = "django.request"
@@ -49,6 +50,7 @@ def rebuild() -> Runtime:
 def replace(runtime: Runtime) -> Runtime:
     """Put a runtime in the place of the project's, as a test does."""
     environment.add_resolver(_of_this_work)
+    speak_through_django(runtime)
     before = _made[0] if _made else None
     _made[:] = [runtime]
     if before is not None and before is not runtime:

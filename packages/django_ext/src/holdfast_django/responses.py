@@ -6,19 +6,21 @@ from django.utils.cache import patch_vary_headers
 from django.utils.log import log_response
 from django.utils.translation import override
 
-from holdfast.envelope import Answer, Format, Rendered
-from holdfast.language import best_language
+from holdfast.envelope import Answer, Format
 from holdfast.statuses import SERVER_ERROR
 from holdfast_django.capture import capture
 from holdfast_django.current import project_runtime, project_settings
+from holdfast_django.languages import language_of
 
 VARY = "Accept, Accept-Language"
 
 
 def respond(request: HttpRequest, answer: Answer) -> HttpResponse:
     """Return the response for a request whose error was handled."""
-    language = language_of(request)
-    rendered = _render(request, answer, language)
+    runtime = project_runtime()
+    language = language_of(request, runtime)
+    accept = request.META.get("HTTP_ACCEPT", "")
+    rendered = runtime.render(answer, accept=accept, language=language)
     body = rendered.body
     if rendered.content_type == Format.HTML.value:
         body = _project_page(request, answer, language) or body
@@ -64,34 +66,13 @@ def as_logged(request: HttpRequest, response: HttpResponse, error: Exception) ->
     return response
 
 
-def language_of(request: HttpRequest) -> str:
-    """Return the language of an answer: what Django chose, else what the caller prefers, else `LANGUAGE`.
-
-    Django's choice is `request.LANGUAGE_CODE`; one that we do not speak counts for nothing.
-    """
-    ours = project_runtime().settings
-    chosen = getattr(request, "LANGUAGE_CODE", "")
-    if chosen and (found := best_language(chosen, ("", *ours.languages))):
-        return found
-    accepted = request.META.get("HTTP_ACCEPT_LANGUAGE", "")
-    return best_language(accepted, (ours.language, *ours.languages))
-
-
-def _render(request: HttpRequest, answer: Answer, language: str) -> Rendered:
-    accept = request.META.get("HTTP_ACCEPT", "")
-    if isinstance(answer.classification.title, str):
-        return project_runtime().render(answer, accept=accept, language=language)
-    with override(language):  # a lazy title speaks the active language
-        return project_runtime().render(answer, accept=accept, language=language)
-
-
 def _project_page(request: HttpRequest, answer: Answer, language: str) -> bytes | None:
     """Return the project's own page for a status, or None when it has none or it is broken.
 
     `404.html`, `500.html` and so on are given `status`, `code`, `message`, `errors` and `trace_id`;
     what Django itself gives them, `request_path` and `exception`; and `error`, with ours together.
     """
-    message, errors = answer.said(language)
+    message, errors = answer.said(language, project_runtime().texts)
     shown = {
         "status": answer.status,
         "code": answer.code,
@@ -102,7 +83,8 @@ def _project_page(request: HttpRequest, answer: Answer, language: str) -> bytes 
     try:
         template = loader.get_template(f"{answer.status}.html")
         context = {"request_path": request.path, "exception": message, "error": shown, **shown}
-        return template.render(context, request).encode()
+        with override(language):
+            return template.render(context, request).encode()
     except TemplateDoesNotExist:
         return None
     except Exception as failure:  # noqa: BLE001  # a broken error page must not take the answer away

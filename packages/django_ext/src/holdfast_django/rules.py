@@ -1,17 +1,19 @@
 """What the exceptions of Django, its databases and Django REST framework mean."""
 
 import importlib
-from collections.abc import Iterable, Iterator
-from typing import Final, cast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, cast
 
 from django.core import exceptions
 from django.db import utils as db
 from django.http import Http404, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from django.utils.functional import Promise, lazy
 
 from holdfast.classify import Rule, database_rules
 from holdfast.codes import ErrorCode
 from holdfast.errors import AppError, AuthorizationError, ResourceNotFoundError, ValidationError
+from holdfast.lazytext import labelled, sentence
 from holdfast_django.conf import DjangoSettings
 from holdfast_django.fields import GENERAL_ERRORS
 
@@ -54,15 +56,32 @@ def _validation_error(error: BaseException) -> AppError | None:
     if not isinstance(error, exceptions.ValidationError):
         return None
     if not hasattr(error, "error_dict"):
-        return ValidationError(errors=error.messages)
-    by_field = error.message_dict
+        return ValidationError(errors=_sentences(error.error_list))
+    by_field = {name: _sentences(said) for name, said in error.error_dict.items()}
     general = by_field.pop(exceptions.NON_FIELD_ERRORS, [])
     sentences = [
         *general,
-        *(f"{field}: {text}" for field, said in by_field.items() for text in said),
+        *(labelled(field, text) for field, said in by_field.items() for text in said),
     ]
     found = {**by_field, GENERAL_ERRORS: general} if general else by_field
     return ValidationError(field_errors=found, errors=sentences)
+
+
+def _sentences(errors: Iterable[exceptions.ValidationError]) -> list[str]:
+    return [sentence(_sentence(error.message, error.params)) for error in errors]
+
+
+def _sentence(message: object, params: Mapping[str, object] | None) -> object:
+    """Return what Django says of a value, to be read in the caller's language if that is possible."""
+    lazy_text = isinstance(message, Promise)
+    return _filled_in_later(message, params) if lazy_text else _filled_in(message, params)
+
+
+def _filled_in(message: Any, params: Mapping[str, object] | None) -> str:  # noqa: ANN401  # a lazy text takes values as a `str` does
+    return str(message % params if params else message)
+
+
+_filled_in_later = lazy(_filled_in, str)
 
 
 def _rest_framework_error(error: BaseException) -> AppError | None:
@@ -83,7 +102,6 @@ def _bad_request(error: BaseException) -> AppError:
 
 
 def _said(error: BaseException) -> str:
-    """Return what the raiser said to the caller, if it is text."""
-    said = error.args[0] if error.args else ""
-    # Django's own lazy texts are translated when they become `str`; anything else is no sentence.
-    return said if isinstance(said, str) else ""
+    """Return what the raiser said to the caller, if it is text, a lazy one included."""
+    said: object = error.args[0] if error.args else ""
+    return sentence(said) if isinstance(said, (str, Promise)) else ""

@@ -1,6 +1,7 @@
 """The settings of a Flask application: the `HOLDFAST_*` keys of its config."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
 from flask import Flask
@@ -35,4 +36,6 @@ def settings_of(app: Flask) -> FlaskSettings:
     Raises:
         SettingsError: With every mistake at once, each with its key and the nearest valid name.
     """
-    return load_flat_settings(FlaskSettings, app.config)
+    found = load_flat_settings(FlaskSettings, app.config)
+    # As Flask-Babel reads its folders: an application may be started from anywhere.
+    return replace(found, locale=tuple(str(Path(app.root_path, given)) for given in found.locale))

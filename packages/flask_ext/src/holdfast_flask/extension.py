@@ -17,6 +17,7 @@ from holdfast_flask.cli import commands
 from holdfast_flask.commands import watch_commands
 from holdfast_flask.config import FlaskSettings, settings_of
 from holdfast_flask.handlers import Handlers
+from holdfast_flask.languages import speak_through_babel
 from holdfast_flask.log import HandledElsewhere
 from holdfast_flask.responses import Responder
 from holdfast_flask.rules import click_rules, werkzeug_rules
@@ -117,6 +118,7 @@ def runtime_of(app: Flask) -> Runtime:
 
 
 def _connect(app: Flask, runtime: Runtime, settings: FlaskSettings) -> None:
+    speak_through_babel(app, runtime)
     capture, responder = Capture(runtime), Responder(runtime)
     try:
         Handlers(runtime, capture, responder).register(app)

@@ -7,9 +7,10 @@ from flask import Response, current_app, render_template, request
 from jinja2 import TemplateNotFound
 
 from holdfast.envelope import Answer, Format, Rendered
-from holdfast.language import best_language
+from holdfast.lazytext import speaking
 from holdfast.runtime import Runtime
 from holdfast_flask.capture import PAGE, origin
+from holdfast_flask.languages import Languages
 
 _VARY = ("Accept", "Accept-Language")
 _MAX_LINKED = 100
@@ -23,27 +24,24 @@ class Responder:
     """
 
     def __init__(self, runtime: Runtime) -> None:
-        settings = runtime.settings
         self._runtime = runtime
-        others = (tag for tag in settings.languages if tag != settings.language)
-        # A caller who asks for nothing that there is gets the first one.
-        self._languages = (settings.language, *others)
+        self._languages = Languages(runtime.settings)
 
     def render(self, answer: Answer, accept: str, accept_language: str) -> Rendered:
         """Return an answer as bytes, with every header but those of the trace."""
-        language = self._language(accept_language)
+        return self._render(answer, accept, self._languages.choose(accept_language))
+
+    def _render(self, answer: Answer, accept: str, language: str) -> Rendered:
         rendered = self._runtime.render(answer, accept=accept, language=language)
         return rendered._replace(headers=tuple(_with_vary(rendered.headers)))
 
     def respond(self, answer: Answer) -> Response:
         """Return the response to the current request."""
         environ = request.environ
-        rendered = self.render(
-            answer, environ.get("HTTP_ACCEPT", ""), environ.get("HTTP_ACCEPT_LANGUAGE", "")
-        )
+        language = self._languages.choose(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+        rendered = self._render(answer, environ.get("HTTP_ACCEPT", ""), language)
         body = rendered.body
         if rendered.content_type == Format.HTML:
-            language = self._language(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
             body = self._page(answer, language) or body
         headers = [
             *rendered.headers,
@@ -62,24 +60,20 @@ class Responder:
                 response.headers[name] = value
         return response
 
-    def _language(self, accept_language: str) -> str:
-        if not accept_language:
-            return self._languages[0]
-        return best_language(accept_language, self._languages)
-
     def _page(self, answer: Answer, language: str) -> bytes | None:
         """Return the project's own page for the status, or None when there is none or it is broken."""
         name, behind = f"{answer.status}.html", sys.exception()
-        message, errors = answer.said(language)
+        message, errors = answer.said(language, self._runtime.texts)
         try:
-            page = render_template(
-                name,
-                status=answer.status,
-                code=answer.code,
-                message=message,
-                errors=errors,
-                trace_id=answer.record.trace_id,
-            )
+            with speaking(language):
+                page = render_template(
+                    name,
+                    status=answer.status,
+                    code=answer.code,
+                    message=message,
+                    errors=errors,
+                    trace_id=answer.record.trace_id,
+                )
         except Exception as failure:  # noqa: BLE001  # a broken page must not take the answer away
             if not isinstance(failure, TemplateNotFound) or failure.name != name:
                 self._runtime.handle(_apart(failure, behind), origin(PAGE))
