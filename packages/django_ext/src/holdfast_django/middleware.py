@@ -145,6 +145,7 @@ def _error_view(status: int) -> object:
 
 
 def _begin(request: HttpRequest) -> "Token[WorkContext | None]":
+    project_runtime().statistics.request()
     meta = request.META
     token = begin(meta.get("HTTP_TRACEPARENT"), meta.get("HTTP_X_REQUEST_ID"), BOUNDARY)
     work = current_context()

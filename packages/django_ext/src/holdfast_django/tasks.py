@@ -88,6 +88,7 @@ def _on_enqueued(result: _TaskResult) -> None:
 
 
 def _on_started(result: _TaskResult) -> None:
+    project_runtime().statistics.request()
     work = current_context()
     if work is not None and _enqueued.get() == result.id:
         _running[result.id] = begin(work.traceparent, work.trace_id, TASK_BOUNDARY)

@@ -41,6 +41,7 @@ class Boundary:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Serve one request as one piece of work."""
+        self._runtime.statistics.request()
         around = current_context()
         token = begin(environ.get("HTTP_TRACEPARENT"), environ.get("HTTP_X_REQUEST_ID"), BOUNDARY)
         work = cast("WorkContext", current_context())

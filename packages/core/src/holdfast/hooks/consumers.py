@@ -30,7 +30,12 @@ from holdfast.context import (
 from holdfast.environment import current
 from holdfast.errors import AppError
 from holdfast.events import Event, Scalar
-from holdfast.hooks.process import capture, responsible, responsible_classifier
+from holdfast.hooks.process import (
+    capture,
+    count_request,
+    responsible,
+    responsible_classifier,
+)
 from holdfast.origin import Origin
 from holdfast.record import text_of, type_name
 from holdfast.resilience.backoff import full_jitter
@@ -307,6 +312,7 @@ class Receipt:
         self.settlement = Settlement(Settle.LEAVE)
 
     def __enter__(self) -> Self:
+        count_request(responsible())
         self._token = begin(*_ids(self.message), BOUNDARY)
         return self
 

@@ -21,6 +21,7 @@ from holdfast.handler import ErrorHandler, Verdict, is_open, verdict_of
 from holdfast.hooks.servers import located
 from holdfast.origin import Origin
 from holdfast.record import chain
+from holdfast.reporting.statistics import ErrorStatistics
 
 
 class Hook(Protocol):
@@ -94,6 +95,13 @@ def responsible() -> Environment | None:
     """Return the runtime of the work at hand, else the latest that asked for hooks, or None."""
     found = environment.found()
     return next(reversed(attached()), None) if found is None else found
+
+
+def count_request(owner: Environment | None) -> None:
+    """Count a piece of work that begins: a task, a run, a message; None when nobody is responsible."""
+    statistics: object = getattr(owner, "statistics", None)
+    if isinstance(statistics, ErrorStatistics):
+        statistics.request()
 
 
 def responsible_classifier() -> Classifier:

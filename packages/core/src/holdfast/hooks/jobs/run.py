@@ -34,7 +34,7 @@ from holdfast.hooks.jobs.outcome import (
     checked_name,
 )
 from holdfast.hooks.jobs.state import StateFolder, configured_folder
-from holdfast.hooks.process import responsible
+from holdfast.hooks.process import count_request, responsible
 from holdfast.origin import Origin
 from holdfast.record import chain, text_of, type_name
 from holdfast.redact import Redactor
@@ -122,6 +122,7 @@ class JobRun:
 
     def enter(self) -> None:
         """Make this the current piece of work, in this thread or task."""
+        count_request(self.environment)
         self._work = _begin()
         self._trace_id = current_trace_id()
         self._within = _runs.set((*_runs.get(), self))

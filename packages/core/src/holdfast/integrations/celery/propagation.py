@@ -26,6 +26,7 @@ from holdfast.context import (
     headers_of,
     parse_traceparent,
 )
+from holdfast.hooks.process import count_request, responsible
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -131,6 +132,7 @@ def _beginning(task: "Task[..., object]", **_: object) -> None:
         _leave_all()  # whatever a task left behind that was torn out of this thread
     around = current_context() if request.is_eager else None
     inherited = {} if around is None else _carried(headers_of(around))
+    count_request(responsible())
     token = _begin(headers, _carried(headers) or inherited or _root_of(headers))
     _running.set((*_running.get(), _Begun(request, token)))
 
