@@ -1,4 +1,4 @@
-"""The ambient context of the current piece of work; this module's one variable is global state.
+"""The ambient context of the current piece of work; that, and whose trace it follows, is global state.
 
 There is one id for a piece of work. It is taken from a valid `traceparent`, else from a valid
 `X-Request-ID`, else made. Trace id, request id and correlation id are that same value.
@@ -6,11 +6,11 @@ There is one id for a piece of work. It is taken from a valid `traceparent`, els
 
 import os
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 MAX_NESTED = 20
 """Pieces of work within each other that are told apart."""
@@ -52,6 +52,18 @@ class WorkContext(NamedTuple):
     """Where the handler notes what explains a failing answer of this work; shared with work within it."""
 
 
+TraceSource: TypeAlias = Callable[[], tuple[str, str] | None]
+"""Gives the id of the trace that somebody else has begun, and the `traceparent` of what is part of it."""
+
+
+class _Followed:
+    """Whose trace work is part of that begins without an id of its own."""
+
+    def __init__(self) -> None:
+        self.source: TraceSource | None = None
+
+
+_followed = _Followed()
 _current: ContextVar[WorkContext | None] = ContextVar("holdfast_work", default=None)
 
 
@@ -94,7 +106,18 @@ def fresh_work(boundary: str = "") -> WorkContext:
     ids = os.urandom(24).hex()
     trace_id, span_id = ids[:32], ids[32:]
     header = f"00-{trace_id}-{span_id}-00"
+    if _followed.source is not None and (begun := _followed.source()):
+        trace_id, header = begun
     return WorkContext(trace_id, span_id, header, boundary, _NO_FIELDS, *_around())
+
+
+def follow(source: TraceSource | None) -> None:
+    """Let work that begins without an id of its own be part of somebody else's trace.
+
+    Args:
+        source: Asked at each beginning; must neither block nor raise. None: nobody's.
+    """
+    _followed.source = source
 
 
 def process_work() -> WorkContext:

@@ -38,8 +38,11 @@ ReporterFactory = Callable[["Runtime"], Reporter]
 
 SHIPPED_REPORTERS = {
     "logging": "holdfast.runtime:logging_reporter",
+    "opentelemetry": "holdfast.integrations.opentelemetry:reporter",
     "prometheus": "holdfast.integrations.prometheus:reporter",
     "sentry": "holdfast.integrations.sentry:reporter",
+    "structlog": "holdfast.integrations.structlog:reporter",
+    "webhook": "holdfast.reporting.webhook:reporter",
 }
 """Reporters by the name that settings use, and where their factories are."""
 

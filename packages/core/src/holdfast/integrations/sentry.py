@@ -18,6 +18,7 @@ from holdfast.context import current_context, current_trace_id
 from holdfast.events import Event
 from holdfast.forks import ForkSafeLock
 from holdfast.handler import ErrorHandler
+from holdfast.integrations.sentry_alerts import HINT as ALERT_HINT
 from holdfast.integrations.sentry_event import (
     Json,
     Source,
@@ -256,7 +257,7 @@ class _Gate:
     def pass_on(self, event: SentryEvent, hint: Hint) -> SentryEvent | None:
         """Return the event to let it through, None to drop it. Sentry calls this, on any thread."""
         reporters = tuple(self._reporters())
-        if not reporters or event.get("type") or HINT in hint:
+        if not reporters or event.get("type") or HINT in hint or ALERT_HINT in hint:
             return event
         error = error_of(hint)
         if error is not None and any(reporter.saw(error) for reporter in reporters):

@@ -51,7 +51,7 @@ def error_event(record: ErrorRecord, service: str, source: Source) -> Json:
             "service": service,
             "trace_id": record.trace_id,
         },
-        "contexts": {"trace": _trace(record)},
+        "contexts": {"trace": event_trace(record)},
         "extra": dict(_extra(record)),
     }
     if origin.operation:
@@ -85,7 +85,8 @@ def _extra(record: ErrorRecord) -> Iterator[tuple[str, object]]:
             yield name, facts[name]
 
 
-def _trace(record: ErrorRecord) -> Json:
+def event_trace(record: ErrorRecord) -> Json:
+    """Return the trace that a record belongs to, in ids as Sentry has them."""
     trace_id = record.trace_id.replace("-", "").lower()
     if len(trace_id) != len(record.id) or not _HEXADECIMAL.issuperset(trace_id):
         trace_id = record.id

@@ -10,7 +10,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from holdfast.clock import Clock, SystemClock
 from holdfast.events import Event
@@ -22,8 +22,9 @@ FORK_PATIENCE = 0.1
 __all__ = ["FORK_PATIENCE", "Closing", "Counting", "Delivery", "Dispatcher", "Listener", "Reporter"]
 
 
+@runtime_checkable
 class Listener(Protocol):
-    """Hears events where they happen."""
+    """Hears events where they happen; a reporter may be one, too."""
 
     def hear(self, event: Event) -> None:
         """Take note of an event; must be quick and must not block."""
@@ -55,8 +56,9 @@ class Dispatcher:
         self._inline = inline
         self._broken: set[str] = set()
         self._clock = clock or SystemClock()
-        self._listeners = tuple(listeners)
-        self._channels = tuple(Channel(reporter, queue_size) for reporter in reporters)
+        told = tuple(reporters)
+        self._listeners = (*listeners, *(one for one in told if isinstance(one, Listener)))
+        self._channels = tuple(Channel(reporter, queue_size) for reporter in told)
         self.emit: Callable[[Event], None] = self._emit_inline if inline else self._emit_queued
         _after_fork.add(self)
 
