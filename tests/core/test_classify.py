@@ -575,7 +575,7 @@ def test_what_is_remembered_of_classes_is_bounded() -> None:
         classifier.classify(type(f"Made{n}", (TimeoutError,), {})())
 
     assert classifier.classify(type("Another", (TimeoutError,), {})()).status == 504
-    assert len(classifier._by_type) == MAX_CACHED_TYPES
+    assert len(classifier._rulebook) == MAX_CACHED_TYPES
 
 
 def test_a_status_that_is_no_errors_gives_way_to_the_kinds() -> None:

@@ -6,12 +6,12 @@ classes (most specific first), then an `AppError`'s own facts, else it is INTERN
 
 from holdfast.classify.classification import UNKNOWN, Classification, Reading, classification_of
 from holdfast.classify.classifier import (
-    MAX_CACHED_TYPES,
     Classifier,
     ClassifierFunction,
     default_classifier,
     determine_http_status,
 )
+from holdfast.classify.explain import Explanation, Note
 from holdfast.classify.groups import (
     CONTROL_FLOW,
     MAX_GROUP_LEAVES,
@@ -19,6 +19,8 @@ from holdfast.classify.groups import (
     is_control_flow,
     leaves,
 )
+from holdfast.classify.partial import Partial
+from holdfast.classify.rulebook import MAX_CACHED_TYPES
 from holdfast.classify.rules import Rule
 from holdfast.classify.standard import database_rules
 
@@ -30,6 +32,9 @@ __all__ = [
     "Classification",
     "Classifier",
     "ClassifierFunction",
+    "Explanation",
+    "Note",
+    "Partial",
     "Reading",
     "Rule",
     "as_group",

@@ -35,6 +35,8 @@ class Reading:
     classification: Classification
     spoken: AppError | None
     """The exception itself or its translation; None when nothing may be said of it."""
+    translated: bool = False
+    """Whether a rule's translation speaks, not the exception itself."""
 
     @property
     def asked(self) -> float:
@@ -45,9 +47,9 @@ class Reading:
         return max(0.0, seconds)
 
 
-def classification_of(code: ErrorCodes) -> Classification:
-    """Return what a code says on its own."""
-    return facts_of(AppError(code))
+def classification_of(code: ErrorCodes | str) -> Classification:
+    """Return what a code says on its own; a code that nobody declared says nothing but its name."""
+    return facts_of(AppError(code=code))
 
 
 def facts_of(error: AppError) -> Classification:

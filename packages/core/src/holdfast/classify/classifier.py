@@ -1,12 +1,16 @@
 """The one classifier: asks functions, then rules, then the exception itself."""
 
-from collections.abc import Callable, Iterable, Iterator
+import inspect
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache
 from typing import TypeAlias
 
-from holdfast.classify.classification import UNKNOWN_READING, Classification, Reading, facts_of
+from holdfast.classify.classification import UNKNOWN_READING, Classification, Reading
+from holdfast.classify.explain import Explanation, Journal, Note, explained
 from holdfast.classify.groups import as_group, is_control_flow, leaves
+from holdfast.classify.partial import Partial, completed
+from holdfast.classify.rulebook import Entry, Rulebook
 from holdfast.classify.rules import Rule
 from holdfast.classify.standard import standard_rules
 from holdfast.codes import is_failure
@@ -14,19 +18,29 @@ from holdfast.context import current_context
 from holdfast.errors import AppError
 from holdfast.origin import ErrorContext
 
-MAX_CACHED_TYPES = 2048
+ClassifierFunction: TypeAlias = Callable[
+    [BaseException, ErrorContext], Classification | Partial | None
+]
+"""A project's own: answers what an exception means, a part of it, or None to leave it to the next."""
 
-ClassifierFunction: TypeAlias = Callable[[BaseException, ErrorContext], Classification | None]
-"""A project's own: answers what an exception means, or None to leave it to the next."""
+_Settled: TypeAlias = dict[str, object]
 
 
 class Classifier:
     """Answers what an exception means; thread-safe, never raises.
 
+    Functions are asked first, then the project's rules, then an adapter's and the built-in ones,
+    then the exception itself. The first answer for a field holds; a whole answer ends it.
+
     Args:
-        rules: Tried before the built-in ones, in order, for each class of the exception's MRO.
+        rules: The project's own.
         functions: Asked before any rule, in order. One that raises is passed over.
         on_failure: Called with what a function or rule raised.
+        adapter_rules: Those of an adapter, asked after the project's, before the built-in ones of
+            the same class.
+
+    Raises:
+        TypeError: When a function is asynchronous.
     """
 
     def __init__(
@@ -34,13 +48,16 @@ class Classifier:
         rules: Iterable[Rule] = (),
         functions: Iterable[ClassifierFunction] = (),
         on_failure: Callable[[Exception], None] | None = None,
+        *,
+        adapter_rules: Iterable[Rule] = (),
     ) -> None:
         self._functions = tuple(functions)
+        for function in self._functions:
+            objection = objection_to(function)
+            if objection:
+                raise TypeError(f"classifier function {name_of(function)} {objection}")
         self._on_failure = on_failure
-        self._rules = (*rules, *standard_rules())
-        self._by_type: dict[
-            type[BaseException], tuple[tuple[Rule, Classification | None], ...]
-        ] = {}
+        self._rulebook = Rulebook(rules, _others(adapter_rules))
 
     def classify(self, error: BaseException) -> Classification:
         """Return what the exception means."""
@@ -56,19 +73,54 @@ class Classifier:
         group = as_group(error)
         if group is not None:
             return self._read_group(group, context)
-        return (
-            self._ask_functions(error, context)
-            or self._apply_rules(error)
-            or self._own_facts(error)
-        )
+        entries = self._rulebook.of(type(error))
+        if not self._functions and entries[0].always is not None:
+            return entries[0].always
+        return self._decide(error, context, entries)
+
+    def explain(self, error: BaseException, context: ErrorContext | None = None) -> Explanation:
+        """Return what the exception means, who settled which field, and who was asked and declined.
+
+        Members of a group, and the exceptions behind it, are explained each on its own. Functions
+        and rules are asked once more. No message of any exception is in it.
+
+        Args:
+            error: The exception.
+            context: Its circumstances; None where it is nobody's answer yet.
+        """
+
+        def read(one: BaseException, journal: Journal) -> Reading:
+            return self._decide(one, context, self._rulebook.of(type(one)), journal)
+
+        return explained(error, read, gravity)
 
     def _read_group(
         self, group: BaseExceptionGroup[BaseException], context: ErrorContext | None
     ) -> Reading:
         readings = [self.read(leaf, context) for leaf in leaves(group) if not is_control_flow(leaf)]
-        return max(readings, key=_gravity, default=UNKNOWN_READING)
+        return max(readings, key=gravity, default=UNKNOWN_READING)
 
-    def _ask_functions(self, error: BaseException, context: ErrorContext | None) -> Reading | None:
+    def _decide(
+        self,
+        error: BaseException,
+        context: ErrorContext | None,
+        entries: tuple[Entry, ...],
+        journal: Journal | None = None,
+    ) -> Reading:
+        settled: _Settled = {}
+        return (
+            self._ask_functions(error, context, settled, journal)
+            or self._ask_rules(error, entries, settled, journal)
+            or completed(UNKNOWN_READING, settled)
+        )
+
+    def _ask_functions(
+        self,
+        error: BaseException,
+        context: ErrorContext | None,
+        settled: _Settled,
+        journal: Journal | None,
+    ) -> Reading | None:
         if not self._functions:
             return None
         known = context or ErrorContext(work=current_context())
@@ -76,65 +128,68 @@ class Classifier:
             try:
                 answer = _checked(function(error, known))
             except Exception as failure:  # noqa: BLE001  # user code; the next one may know
-                self._note(failure)
+                self._note(failure, f"function {name_of(function)}", journal)
                 continue
+            if journal is not None:
+                journal.append(Note.of(f"function {name_of(function)}", answer, settled))
+            if isinstance(answer, Classification):
+                spoken = error if isinstance(error, AppError) else None
+                return completed(Reading(answer, spoken), settled)
             if answer is not None:
-                return Reading(answer, error if isinstance(error, AppError) else None)
+                settled.update(answer.facts() | settled)
         return None
 
-    def _apply_rules(self, error: BaseException) -> Reading | None:
-        for rule, classification in self._rules_for(type(error)):
+    def _ask_rules(
+        self,
+        error: BaseException,
+        entries: tuple[Entry, ...],
+        settled: _Settled,
+        journal: Journal | None,
+    ) -> Reading | None:
+        always = entries[0].always
+        if always is not None and journal is None:
+            return completed(always, settled)
+        for entry in entries:
             try:
-                if rule.when is not None and not rule.when(error):
-                    continue
-                if classification is not None:
-                    return Reading(classification, error if isinstance(error, AppError) else None)
-                spoken = rule.translate(error) if rule.translate is not None else None
+                refusal = entry.refusal(error)
+                answer = None if refusal else entry.answer(error)
             except Exception as failure:  # noqa: BLE001  # a rule must never hide the error it reads
-                self._note(failure)
+                self._note(failure, entry.label, journal)
                 continue
-            if spoken is not None:
-                return Reading(facts_of(spoken), spoken)
+            if journal is not None:
+                journal.append(Note.of(entry.label, answer, settled, refusal))
+            if isinstance(answer, Reading):
+                return completed(answer, settled)
+            if answer is not None:
+                settled.update({**answer, **settled})
         return None
 
-    def _own_facts(self, error: BaseException) -> Reading:
-        if isinstance(error, AppError):
-            return Reading(facts_of(error), error)
-        return UNKNOWN_READING
-
-    def _rules_for(
-        self, cls: type[BaseException]
-    ) -> tuple[tuple[Rule, Classification | None], ...]:
-        found = self._by_type.get(cls)
-        if found is None:
-            rules = [rule for parent in _readable(cls) for rule in self._matching(parent)]
-            found = tuple((r, None if r.code is None else r.classification(r.code)) for r in rules)
-            if len(self._by_type) < MAX_CACHED_TYPES:
-                self._by_type[cls] = found
-        return found
-
-    def _matching(self, cls: type) -> Iterator[Rule]:
-        names = (cls, f"{cls.__module__}.{cls.__qualname__}")
-        return (rule for rule in self._rules if rule.match in names)
-
-    def _note(self, failure: Exception) -> None:
-        if self._on_failure is not None:
+    def _note(self, failure: Exception, source: str, journal: Journal | None) -> None:
+        if journal is not None:
+            journal.append(Note.failed(source, failure))
+        elif self._on_failure is not None:
             with suppress(Exception):  # to note a failure must not be one
                 self._on_failure(failure)
 
 
-def _checked(answer: object) -> Classification | None:
-    if isinstance(answer, Classification) and not is_failure(answer.status):
-        raise ValueError(f"status must be between 400 and 599, not {answer.status!r}")
-    if answer is None or isinstance(answer, Classification):
-        return answer
-    raise TypeError(f"a classifier must return a Classification or None, not {answer!r:.100}")
+def gravity(reading: Reading) -> tuple[int, bool, int]:
+    """Return by what the gravest member of a group is found."""
+    said = reading.classification
+    return said.severity, not said.trusted, said.status
 
 
-def _readable(cls: type[BaseException]) -> Iterator[type]:
-    """Yield the classes whose rules apply: an `AppError` speaks for what else it inherits from."""
-    purposeful = issubclass(cls, AppError)
-    return (parent for parent in cls.__mro__ if not purposeful or issubclass(parent, AppError))
+def objection_to(function: object) -> str:
+    """Return why a function cannot classify, to follow its name; empty when it can."""
+    call = getattr(function, "__call__", None)  # noqa: B004  # of an object: its method may be async
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call):
+        return "must not be async: whoever asks what an exception means cannot wait"
+    return ""
+
+
+def name_of(function: object) -> str:
+    """Return what a function is called in explanations and messages."""
+    module, name = (getattr(function, part, "") for part in ("__module__", "__qualname__"))
+    return f"{module}.{name}" if module and name else type(function).__qualname__
 
 
 @cache
@@ -147,6 +202,7 @@ def determine_http_status(error: BaseException) -> int:
     """Return the HTTP status an exception is answered with, by the built-in rules.
 
     Example:
+        >>> from holdfast import AppError, ErrorCode
         >>> (
         ...     determine_http_status(AppError(ErrorCode.TOKEN_EXPIRED)),
         ...     determine_http_status(KeyError("a")),
@@ -156,6 +212,20 @@ def determine_http_status(error: BaseException) -> int:
     return default_classifier().classify(error).status
 
 
-def _gravity(reading: Reading) -> tuple[int, bool, int]:
-    said = reading.classification
-    return said.severity, not said.trusted, said.status
+def _others(adapter_rules: Iterable[Rule]) -> Iterable[tuple[str, Rule]]:
+    yield from ((f"adapter's rule {i}", rule) for i, rule in enumerate(adapter_rules, 1))
+    yield from (("built-in rule", rule) for rule in standard_rules())
+
+
+def _checked(answer: object) -> Classification | Partial | None:
+    if answer is None:
+        return None
+    if isinstance(answer, Classification) and not is_failure(answer.status):
+        raise ValueError(f"status must be between 400 and 599, not {answer.status!r}")
+    if isinstance(answer, (Classification, Partial)):
+        return answer
+    if inspect.iscoroutine(answer):
+        answer.close()  # or Python warns that nobody waited for it
+    raise TypeError(
+        f"a classifier must return a Classification, a Partial or None, not {answer!r:.100}"
+    )

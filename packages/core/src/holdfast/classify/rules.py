@@ -1,63 +1,180 @@
-"""How exceptions of one class are read."""
+"""How exceptions are read that look in a certain way."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from holdfast.classify.classification import Classification, classification_of
-from holdfast.codes import Effect, ErrorCodes, Severity, is_failure
+from holdfast.classify.conditions import (
+    Condition,
+    holds_for_code,
+    holds_for_errno,
+    holds_for_message,
+    holds_for_status,
+    may_take_forever,
+)
+from holdfast.classify.partial import Partial, overridden
+from holdfast.codes import Effect, ErrorCodes, ErrorKind, Fault, Severity, spec_of
 from holdfast.errors import AppError
+
+Translate: TypeAlias = Callable[[BaseException], AppError | None]
+_SAYS = (
+    *("code", "kind", "title", "status", "category", "severity"),
+    *("fault", "transient", "effect", "trusted", "action"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """How exceptions of one class are read.
+    """How exceptions are read for which all of its conditions hold.
 
-    Either `code` says what they mean, or `translate` turns them into an `AppError` that does; the
-    latter also says what a caller sees. `translate` may decline with None.
+    Conditions are `match`, `codes`, `message`, `errno`, `carried_status` and `when`. `code` says
+    what such an exception means, or `translate` turns it into an `AppError` that does; the latter
+    also says what a caller sees, and may decline with None. A rule with neither is partial: it
+    settles the fields it has, and what is asked next completes them.
+
+    Raises:
+        ValueError: When it has no condition, says nothing, or what no answer can have.
+        TypeError: When a value is not of its field's type.
 
     Example:
         >>> from holdfast import Classifier, ErrorCode
         >>> rule = Rule(match=ZeroDivisionError, code=ErrorCode.BUSINESS_RULE_VIOLATION)
-        >>> Classifier(rules=[rule]).classify(ZeroDivisionError()).status
+        >>> urgent = Rule(codes="RULE_*", severity=Severity.CRITICAL)
+        >>> Classifier(rules=[rule, urgent]).classify(ZeroDivisionError()).status
         422
     """
 
-    match: type[BaseException] | str
-    """The class, or its dotted name when importing it is not wanted: `sqlite3.IntegrityError`."""
-    code: ErrorCodes | None = None
-    translate: Callable[[BaseException], AppError | None] | None = None
+    match: type[BaseException] | str | None = None
+    """The class, or its dotted name when importing it is not wanted: `sqlite3.IntegrityError`.
+    Without one the rule holds for any exception, and is asked after those that have one."""
+    codes: str | None = None
+    """Pattern of an `AppError`'s code, such as `DB_*`."""
+    message: str | None = None
+    """Regular expression, searched in the first 1000 characters of the message."""
+    errno: int | Collection[int] | None = None
+    """The operating system's number of an `OSError`, or several."""
+    carried_status: int | Collection[int] | None = None
+    """HTTP status that the exception carries, or several: what httpx's or requests' response, or
+    the exception itself says."""
     when: Callable[[BaseException], bool] | None = None
-    """Further condition; without one the rule holds for every exception of the class."""
+    """Further condition."""
+
+    code: ErrorCodes | str | None = None
+    """What it means; a string has to be declared when the rule is made."""
+    translate: Translate | None = None
+    kind: ErrorKind | None = None
+    title: object = None
+    """Short text for callers: a `str`, or text translated when it is read."""
     status: int | None = None
-    transient: bool | None = None
+    """HTTP status of the answer, 400 to 599."""
+    category: str | None = None
     severity: Severity | None = None
+    fault: Fault | None = None
+    transient: bool | None = None
     effect: Effect | None = None
-    trusted: bool = True
-    action: str = ""
+    trusted: bool | None = None
+    action: str | None = None
+    """What an operator should do, in one sentence."""
 
     def __post_init__(self) -> None:
-        if (self.code is None) == (self.translate is None):
-            raise ValueError(f"Rule for {self.match!r} needs either a code or a translate function")
-        if self.status is not None and not is_failure(self.status):
-            raise ValueError(f"Rule for {self.match!r}: status must be between 400 and 599")
-        overrides = (self.status, self.transient, self.severity, self.effect)
-        if self.translate is not None and not (self.trusted and overrides == (None,) * 4):
-            raise ValueError(
-                f"Rule for {self.match!r}: what a translated error means is said by the AppError "
-                "that translate returns; set status, transient, severity, effect and trusted there"
-            )
-        if isinstance(self.match, str) and "." not in self.match:
-            raise ValueError(f"Rule for {self.match!r} needs its module: 'package.{self.match}'")
+        try:
+            objection = self._objection()
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{self}: {error}") from None
+        if objection:
+            raise ValueError(f"{self}: {objection}")
 
-    def classification(self, code: ErrorCodes) -> Classification:
+    def __str__(self) -> str:
+        return f"Rule for {self.asks()}"
+
+    def asks(self) -> str:
+        """Return its conditions in words."""
+        return ", ".join(self._asks()) or "anything"
+
+    def _asks(self) -> Iterator[str]:
+        if self.match is not None:
+            yield repr(self.match) if isinstance(self.match, str) else self.match.__qualname__
+        for name in ("codes", "message", "errno", "carried_status"):
+            asked: object = getattr(self, name)
+            if asked is not None:
+                yield f"{name} {asked!r}"
+        if self.when is not None:
+            yield f"when {getattr(self.when, '__qualname__', type(self.when).__qualname__)}"
+
+    def says(self) -> Partial:
+        """Return what it says by itself, without what `translate` would."""
+        return Partial(**{name: getattr(self, name) for name in _SAYS})
+
+    def classification(self, code: ErrorCodes | str) -> Classification:
         """Return what the rule says of every exception it holds for."""
-        said = classification_of(code)
-        return replace(
-            said,
-            status=said.status if self.status is None else self.status,
-            transient=said.transient if self.transient is None else self.transient,
-            severity=said.severity if self.severity is None else self.severity,
-            effect=self.effect,
-            trusted=self.trusted,
-            action=self.action,
+        return overridden(classification_of(code), self.says().facts())
+
+    def tests(self) -> tuple[tuple[str, Condition], ...]:
+        """Return what it asks beyond the class, by name, the cheapest first."""
+        return tuple(self._tests())
+
+    def _tests(self) -> Iterator[tuple[str, Condition]]:
+        if self.codes is not None:
+            yield "codes", holds_for_code(self.codes)
+        if self.errno is not None:
+            yield "errno", holds_for_errno(self.errno)
+        if self.carried_status is not None:
+            yield "carried_status", holds_for_status(self.carried_status)
+        if self.message is not None:
+            yield "message", holds_for_message(self.message)
+        if self.when is not None:
+            yield "when", self.when
+
+    def _objection(self) -> str:
+        return next((told for told, wrong in self._judged() if wrong), "")
+
+    def _judged(self) -> Iterator[tuple[str, bool]]:
+        """Yield each thing that may be wrong with a rule, and whether it is."""
+        says = bool(self.says().facts())
+        yield (
+            f"it needs its module: 'package.{self.match}'",
+            isinstance(self.match, str) and "." not in self.match,
         )
+        yield (
+            "it needs a condition: match, codes, message, errno, carried_status or when",
+            self.match is None and not self.tests(),
+        )
+        yield (
+            "message repeats what itself repeats, and could take for ever",
+            self.message is not None and may_take_forever(self.message),
+        )
+        yield (
+            "it needs either a code or a translate function, not both",
+            self.translate is not None and self.code is not None,
+        )
+        yield (
+            "what a translated error means is said by the AppError that translate returns: "
+            + ", ".join(_SAYS),
+            self.translate is not None and says,
+        )
+        yield (
+            "it needs either a code or a translate function, or another field that it settles",
+            self.translate is None and not says,
+        )
+        yield (
+            f"no code {self.code!r} is declared",
+            isinstance(self.code, str) and spec_of(self.code) is None,
+        )
+
+
+def is_about(rule: Rule, cls: type) -> bool:
+    """Tell whether a rule names a class: itself, where it is defined, or where a package shows it."""
+    match = rule.match
+    if not isinstance(match, str):
+        return match is cls
+    if match.rpartition(".")[2] != cls.__name__:
+        return False
+    return match == f"{cls.__module__}.{cls.__qualname__}" or _found(match) is cls
+
+
+def _found(dotted: str) -> object:
+    """Return what a dotted name stands for in a module that is loaded, or None."""
+    module, _, name = dotted.rpartition(".")
+    return vars(sys.modules[module]).get(name) if module in sys.modules else None
