@@ -14,7 +14,7 @@ from typing import Literal, cast
 
 from holdfast import __version__, catalog
 from holdfast.catalog.compare import Change, ExportError, Promised, compare, load
-from holdfast.catalog.export import EXPORTERS
+from holdfast.catalog.export import EXPORTERS, export
 from holdfast.hooks.audit import findings, findings_here
 from holdfast.hooks.jobs.command import GRACE
 from holdfast.hooks.jobs.lateness import schedule_of
@@ -232,7 +232,7 @@ def _codes(told: argparse.Namespace) -> int:
     clashes = catalog.clashes()
     for sentence in clashes:
         print(sentence, file=sys.stderr)
-    _print([EXPORTERS[told.format](catalog.entries()).removesuffix("\n")])
+    _print([export(told.format).removesuffix("\n")])
     return int(ExitStatus.FAILED if clashes else ExitStatus.DONE)
 
 

@@ -338,6 +338,19 @@ def _negotiate(accept: str, default: Format, html: bool) -> Format:  # noqa: FBT
     return default
 
 
+def prefers_json(accept: str) -> bool:
+    """Tell whether a caller names JSON, and wants HTML no more than that: not a browser, but a program.
+
+    Example:
+        >>> prefers_json("application/json, text/plain, */*"), prefers_json("*/*")
+        (True, False)
+    """
+    weights = dict(_weights(accept[:_MAX_ACCEPT]))
+    page = max(weights.get("text/html", 0.0), weights.get("application/xhtml+xml", 0.0))
+    named = max(weights.get("application/json", 0.0), weights.get("application/*", 0.0))
+    return named > 0 and named >= page
+
+
 def _weights(accept: str) -> Iterator[tuple[str, float]]:
     for part in accept.split(","):
         media, *parameters = (piece.strip().lower() for piece in part.split(";"))

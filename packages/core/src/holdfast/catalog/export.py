@@ -5,16 +5,31 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
-from holdfast.catalog.entry import CatalogEntry
+from holdfast.catalog.entry import CatalogEntry, entries
 from holdfast.catalog.spelling import WORDS
 from holdfast.catalog.typescript import to_typescript
 from holdfast.codes import Detail
+from holdfast.lazytext import DEFAULT, speaking
 
 FORMAT: Final = "holdfast-codes"
 VERSION: Final = 1
 """Of the form of what is exported; a reader refuses any other."""
 
 Exporter: TypeAlias = Callable[[Iterable[CatalogEntry]], str]
+
+
+def export(form: str) -> str:
+    """Return all codes in one of the forms, with texts that translate themselves in English.
+
+    Args:
+        form: One of `EXPORTERS`.
+
+    Example:
+        >>> "TOKEN_EXPIRED" in export("typescript")
+        True
+    """
+    with speaking(DEFAULT):
+        return EXPORTERS[form](entries())
 
 
 def facts(entry: CatalogEntry) -> dict[str, object]:
@@ -33,25 +48,25 @@ def facts(entry: CatalogEntry) -> dict[str, object]:
     }
 
 
-def document(entries: Iterable[CatalogEntry]) -> dict[str, object]:
+def document(known: Iterable[CatalogEntry]) -> dict[str, object]:
     """Return an export, ready for JSON."""
-    codes = [facts(entry) for entry in sorted(entries, key=lambda entry: entry.code)]
+    codes = [facts(entry) for entry in sorted(known, key=lambda entry: entry.code)]
     return {"format": FORMAT, "version": VERSION, "codes": codes}
 
 
-def to_json(entries: Iterable[CatalogEntry]) -> str:
+def to_json(known: Iterable[CatalogEntry]) -> str:
     """Return the codes as JSON, sorted and in ASCII: what has not changed is written as before."""
-    return json.dumps(document(entries), indent=2) + "\n"
+    return json.dumps(document(known), indent=2) + "\n"
 
 
-def to_text(entries: Iterable[CatalogEntry]) -> str:
+def to_text(known: Iterable[CatalogEntry]) -> str:
     """Return one line for each code: code, status, type and title."""
     return "".join(
-        f"{entry.code:32} {entry.status}  {entry.type:24} {entry.title}\n" for entry in entries
+        f"{entry.code:32} {entry.status}  {entry.type:24} {entry.title}\n" for entry in known
     )
 
 
-def to_markdown(entries: Iterable[CatalogEntry]) -> str:
+def to_markdown(known: Iterable[CatalogEntry]) -> str:
     """Return a section for each code, under a heading of its own.
 
     Example:
@@ -65,7 +80,7 @@ def to_markdown(entries: Iterable[CatalogEntry]) -> str:
         <BLANKLINE>
         <BLANKLINE>
     """
-    return "\n".join("\n".join(_section(entry)) for entry in entries)
+    return "\n".join("\n".join(_section(entry)) for entry in known)
 
 
 def _section(entry: CatalogEntry) -> Iterator[str]:
