@@ -1,9 +1,14 @@
 """Errors and reports as Prometheus metrics. Extra: `pip install "holdfast[prometheus]"`.
 
+What is told is taken from the statistics of the runtime, so that no error is missing because its
+event found a queue full. A registry is brought up to date when it is scraped.
+
 With several worker processes (gunicorn) set `PROMETHEUS_MULTIPROC_DIR` to an empty directory before
 anything imports prometheus_client: every worker then counts into a file there, and `exposition`
-adds them up, whichever worker answers. Each worker bounds its labels by itself, and brings its
-`holdfast_reports_total` up to date with its next error, scrape or end.
+adds them up, whichever worker answers. Each worker bounds its labels by itself. It brings its file
+up to date with every event, within a second of a request, and when it ends; what one counted that
+was killed stays in its file, and so does what a worker counted whose place another took. None of the
+metrics is of living processes only, so nothing needs `prometheus_client.multiprocess.mark_process_dead`.
 
 The metrics made so far are global, by registry, because a registry takes each name but once.
 """
@@ -15,11 +20,11 @@ from typing import Protocol
 
 from holdfast.events import Event
 from holdfast.forks import ForkSafeLock
-from holdfast.record import ErrorHandled
 from holdfast.reporting.dispatcher import Dispatcher
+from holdfast.reporting.statistics import ErrorStatistics, Labels, Pulse, Taken
 
 try:
-    from prometheus_client import REGISTRY, CollectorRegistry, Counter
+    from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
     from prometheus_client.exposition import choose_encoder
     from prometheus_client.metrics_core import Metric
     from prometheus_client.multiprocess import MultiProcessCollector
@@ -35,9 +40,15 @@ MAX_ERRORS = 500
 """Combinations of code, kind, fault and boundary that are told apart."""
 MAX_OPERATIONS = 200
 """Operations that are told apart."""
+MAX_CODES = 200
+"""Codes of errors that were recovered from that are told apart."""
 MAX_REPORTERS = 100
+MAX_EVENTS = 50
+"""Names of events whose durations are told apart."""
 MAX_LABEL = 200
 """Characters kept of one label's value."""
+BUCKETS = (0.005, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 120.0, 600.0, 3600.0)
+"""Upper bounds in seconds: from an attempt to a nightly job."""
 
 
 class _Settings(Protocol):
@@ -58,6 +69,11 @@ class Host(Protocol):
         """Knows what became of events; there once the runtime is made."""
         ...
 
+    @property
+    def statistics(self) -> ErrorStatistics:
+        """Count."""
+        ...
+
 
 def reporter(runtime: Host) -> "PrometheusReporter":
     """Make the reporter that settings call `prometheus`."""
@@ -65,12 +81,16 @@ def reporter(runtime: Host) -> "PrometheusReporter":
 
 
 class PrometheusReporter:
-    """Counts errors, and what became of reports.
+    """Shows what the statistics counted, and what became of reports.
 
-    | counter | labels |
+    | metric | labels |
     |---|---|
     | `holdfast_errors_total` | service, code, kind, fault, boundary |
     | `holdfast_operation_errors_total` | service, operation, fault |
+    | `holdfast_recovered_errors_total` | service, code |
+    | `holdfast_last_error_timestamp_seconds` | service, fault |
+    | `holdfast_requests_total` | service |
+    | `holdfast_event_duration_seconds` | service, event |
     | `holdfast_reports_total` | service, reporter, outcome |
 
     Args:
@@ -86,25 +106,28 @@ class PrometheusReporter:
         self._metrics = _metrics_of(registry)
         self._told: dict[tuple[str, str], int] = {}
         self._lock = ForkSafeLock()
+        self._tap = host.statistics.tap()
+        self._pulse = Pulse(host.statistics, self.refresh) if _has_workers() else None
         self._metrics.follow(self)
 
-    def report(self, event: Event) -> None:
-        """Count one event."""
-        if isinstance(event, ErrorHandled):
-            self._metrics.count(self._service, event)
+    def report(self, event: Event) -> None:  # noqa: ARG002  # it is counted already
+        """Show what was counted."""
         self.refresh()
 
     def refresh(self) -> None:
-        """Bring `holdfast_reports_total` up to date; scraping the registry does it too."""
+        """Bring the metrics up to date; scraping the registry does it too."""
         dispatcher: Dispatcher | None = getattr(self._host, "dispatcher", None)
         if dispatcher is None:  # the runtime is still being made
             return
         with self._lock:
+            self._metrics.count(self._service, self._tap.take())
             for delivery in dispatcher.deliveries():
                 self._add(delivery.reporter, delivery.outcomes())
 
     def close(self) -> None:
-        """Count what happened since the last event."""
+        """Show what was counted since the last event."""
+        if self._pulse is not None:
+            self._pulse.stop()
         self.refresh()
 
     def _add(self, name: str, outcomes: Mapping[str, int]) -> None:
@@ -142,7 +165,7 @@ def metrics_response(
         encode, content_type = choose_encoder(accept)
     except (TypeError, ValueError):  # a version in `Accept` that is no number
         encode, content_type = choose_encoder("")
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    if _has_workers():
         for metrics in tuple(_made.values()):
             metrics.refresh()
         registry = CollectorRegistry()
@@ -158,6 +181,8 @@ class _Metrics:
         self._errors_known = _Bound(MAX_ERRORS)
         self._operations_known = _Bound(MAX_OPERATIONS)
         self._reporters_known = _Bound(MAX_REPORTERS)
+        self._recovered_known = _Bound(MAX_CODES)
+        self._events_known = _Bound(MAX_EVENTS)
         registry.register(_Refresh(self))  # first, because a registry collects in this order
         self._errors = Counter(
             "holdfast_errors",
@@ -170,6 +195,32 @@ class _Metrics:
             "Errors handled, by operation.",
             ("service", "operation", "fault"),
             registry=registry,
+        )
+        self._recovered = Counter(
+            "holdfast_recovered_errors",
+            "Errors handled that came to nobody, because something else was returned.",
+            ("service", "code"),
+            registry=registry,
+        )
+        self._last = Gauge(
+            "holdfast_last_error_timestamp_seconds",
+            "Time of the last error, since 1970.",
+            ("service", "fault"),
+            registry=registry,
+            multiprocess_mode="max",
+        )
+        self._requests = Counter(
+            "holdfast_requests",
+            "Requests, tasks, runs of jobs and messages that began.",
+            ("service",),
+            registry=registry,
+        )
+        self._durations = Histogram(
+            "holdfast_event_duration_seconds",
+            "Durations that events told of.",
+            ("service", "event"),
+            registry=registry,
+            buckets=BUCKETS,
         )
         self._reports = Counter(
             "holdfast_reports",
@@ -185,13 +236,26 @@ class _Metrics:
         for reporter in tuple(self._reporters):
             reporter.refresh()
 
-    def count(self, service: str, event: ErrorHandled) -> None:
-        said, origin = event.record.classification, event.record.origin
-        kind, fault = str(said.kind), str(said.fault)
-        code, boundary = self._errors_known.keep(_text(said.code), _text(origin.boundary))
-        (operation,) = self._operations_known.keep(_text(origin.operation))
-        self._errors.labels(service, code, kind, fault, boundary).inc()
-        self._operations.labels(service, operation, fault).inc()
+    def count(self, service: str, taken: Taken) -> None:
+        if taken.requests:
+            self._requests.labels(service).inc(taken.requests)
+        for labels, number in taken.errors.items():
+            self._count_errors(service, labels, number)
+        for fault, time in taken.last.items():
+            self._last.labels(service, fault).set(time.timestamp())
+        for name, seconds in taken.durations:
+            (event,) = self._events_known.keep(_text(name))
+            self._durations.labels(service, event).observe(seconds)
+
+    def _count_errors(self, service: str, labels: Labels, number: int) -> None:
+        kind, fault = labels.kind, labels.fault
+        code, boundary = self._errors_known.keep(labels.code, labels.boundary)
+        (operation,) = self._operations_known.keep(labels.operation)
+        self._errors.labels(service, code, kind, fault, boundary).inc(number)
+        self._operations.labels(service, operation, fault).inc(number)
+        if labels.recovered:
+            (code,) = self._recovered_known.keep(labels.code)
+            self._recovered.labels(service, code).inc(number)
 
     def count_reports(self, service: str, reporter: str, outcome: str, new: int) -> None:
         kept = self._reporters_known.keep(_text(reporter), _text(outcome))
@@ -240,6 +304,11 @@ def _metrics_of(registry: CollectorRegistry) -> _Metrics:
         if found is None:
             found = _made[registry] = _Metrics(registry)
         return found
+
+
+def _has_workers() -> bool:
+    """Tell whether prometheus_client adds up processes."""
+    return bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
 
 
 def _text(value: str) -> str:
