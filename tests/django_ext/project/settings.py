@@ -35,6 +35,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "holdfast_django.rest_framework.exception_handler",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.BasicAuthentication"],
+    "DEFAULT_SCHEMA_CLASS": "holdfast_django.openapi.AutoSchema",
 }
 HOLDFAST = {
     "SERVICE": "shop",

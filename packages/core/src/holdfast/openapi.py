@@ -164,7 +164,8 @@ class ErrorComponents:
 
     def responses(self, errors: Iterable[CatalogEntry]) -> Json:
         """Return an operation's responses by status: its own errors, and `default` for all others."""
-        found = sorted(errors, key=lambda error: (error.status, error.code))
+        unique = {(error.status, error.code): error for error in errors}
+        found = [error for _, error in sorted(unique.items())]
         by_status = groupby(found, key=lambda error: error.status)
         own = {str(status): self._one_status(status, [*group]) for status, group in by_status}
         return {**own, "default": _reference("responses", DEFAULT_RESPONSE)}

@@ -53,7 +53,7 @@ class ErrorResponses(openapi.AutoSchema):
         if direction != "response":  # of a callback, which somebody else answers
             return given
         parts = ErrorComponents(spectacular_settings.OAS_VERSION, _service())
-        errors = [*_declared(self.view, self.method), *self._derived_errors()]
+        errors = [*self._derived_errors(), *_declared(self.view, self.method)]
         ours = parts.responses(errors)
         for section, found in parts.components.items():
             for name, component in found.items():

@@ -83,7 +83,7 @@ class HoldfastPlugin(BasePlugin):
             generated = [status for status, said in given.items() if _is_generated(said)]
             refused = [_refusal(int(status)) for status in generated if status.isdecimal()]
             kept = {status: said for status, said in given.items() if status not in generated}
-            errors = [*declared_errors(view, method), *refused]
+            errors = [*refused, *declared_errors(view, method)]
             operation["responses"] = {**kept, **_missing(self._parts.responses(errors), kept)}
         self._tell()
 
