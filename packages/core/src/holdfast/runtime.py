@@ -46,6 +46,9 @@ SHIPPED_REPORTERS = {
 }
 """Reporters by the name that settings use, and where their factories are."""
 
+_NO_TYPE = "about:blank"
+"""What `PROBLEM_TYPE` is unless a project says otherwise."""
+
 
 class Runtime:
     """The live, configured set of one application: thread-safe, one per application.
@@ -127,17 +130,23 @@ class Runtime:
         """Tell the reporters of something other than an error; its attributes are redacted already."""
         self.dispatcher.emit(event)
 
-    def render(self, answer: Answer, *, accept: str = "", language: str = "") -> Rendered:
+    def render(
+        self, answer: Answer, *, accept: str = "", language: str = "", catalog: str = ""
+    ) -> Rendered:
         """Write an answer for one caller.
 
         Args:
             answer: What may be said.
             accept: The request's `Accept`.
             language: Language of the answer; empty: that of the settings.
+            catalog: Path of the pages of codes, with a slash at its end; empty: they are not served.
         """
         chosen = negotiate(accept, self._format, html=self.settings.html)
         spoken = language or self.settings.language
-        return render(answer, chosen, spoken, self.settings.problem_type, self.texts)
+        type_uri = self.settings.problem_type
+        if catalog and type_uri == _NO_TYPE:
+            type_uri = f"{catalog}{{code}}"
+        return render(answer, chosen, spoken, type_uri, self.texts)
 
     def install(self) -> "Runtime":
         """Make this the process's default runtime until `uninstall`, and flush it at the end.

@@ -9,6 +9,7 @@ from django.utils.translation import override
 from holdfast.envelope import Answer, Format
 from holdfast.statuses import SERVER_ERROR
 from holdfast_django.capture import capture
+from holdfast_django.catalog import catalog_address
 from holdfast_django.current import project_runtime, project_settings
 from holdfast_django.languages import language_of
 
@@ -20,7 +21,7 @@ def respond(request: HttpRequest, answer: Answer) -> HttpResponse:
     runtime = project_runtime()
     language = language_of(request, runtime)
     accept = request.META.get("HTTP_ACCEPT", "")
-    rendered = runtime.render(answer, accept=accept, language=language)
+    rendered = runtime.render(answer, accept=accept, language=language, catalog=catalog_address())
     body = rendered.body
     if rendered.content_type == Format.HTML.value:
         body = _project_page(request, answer, language) or body

@@ -29,6 +29,18 @@ class FlaskSettings(Settings):
     ) = "/health"
     """Where the health endpoints are; None turns them off."""
 
+    catalog_prefix: (
+        Annotated[
+            str,
+            Matches(
+                r"(/[A-Za-z0-9._~-]+)+", "a path such as '/errors', without a slash at its end"
+            ),
+        ]
+        | None
+    ) = None
+    """Where a page for each error code is, which the member `type` of a problem then leads to.
+    Default: there are none."""
+
 
 def settings_of(app: Flask) -> FlaskSettings:
     """Read the settings of an application.

@@ -13,6 +13,7 @@ from holdfast.reporting.dispatcher import Reporter
 from holdfast.runtime import Runtime
 from holdfast_flask.blueprint import health_blueprint
 from holdfast_flask.capture import Capture
+from holdfast_flask.catalog import catalog_blueprint
 from holdfast_flask.cli import commands
 from holdfast_flask.commands import watch_commands
 from holdfast_flask.config import FlaskSettings, settings_of
@@ -119,7 +120,7 @@ def runtime_of(app: Flask) -> Runtime:
 
 def _connect(app: Flask, runtime: Runtime, settings: FlaskSettings) -> None:
     speak_through_babel(app, runtime)
-    capture, responder = Capture(runtime), Responder(runtime)
+    capture, responder = Capture(runtime), Responder(runtime, settings.catalog_prefix)
     try:
         Handlers(runtime, capture, responder).register(app)
     except AssertionError as error:  # Flask's, whose advice does not fit here
@@ -130,6 +131,8 @@ def _connect(app: Flask, runtime: Runtime, settings: FlaskSettings) -> None:
     _listen(app, capture)
     if settings.health_prefix is not None:
         app.register_blueprint(health_blueprint(runtime, settings.health_prefix))
+    if settings.catalog_prefix is not None:
+        app.register_blueprint(catalog_blueprint(runtime, settings.catalog_prefix))
     app.wsgi_app = Boundary(app, runtime, responder)  # type: ignore[method-assign]  # as Flask documents
     app.cli.add_command(commands)
     watch_commands(app, runtime)

@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from flask import Response, current_app, render_template, request
 from jinja2 import TemplateNotFound
@@ -12,6 +14,9 @@ from holdfast.runtime import Runtime
 from holdfast_flask.capture import PAGE, origin
 from holdfast_flask.languages import Languages
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 _VARY = ("Accept", "Accept-Language")
 _MAX_LINKED = 100
 
@@ -21,25 +26,40 @@ class Responder:
 
     Args:
         runtime: The application's.
+        catalog_prefix: Path of the pages of codes, without a slash at its end; None: there are none.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, catalog_prefix: str | None = None) -> None:
         self._runtime = runtime
+        self._catalog_prefix = catalog_prefix
         self._languages = Languages(runtime.settings)
 
-    def render(self, answer: Answer, accept: str, accept_language: str) -> Rendered:
+    def render(self, answer: Answer, environ: "WSGIEnvironment") -> Rendered:
         """Return an answer as bytes, with every header but those of the trace."""
-        return self._render(answer, accept, self._languages.choose(accept_language))
+        language = self._languages.choose(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+        return self._render(answer, environ, language)
 
-    def _render(self, answer: Answer, accept: str, language: str) -> Rendered:
-        rendered = self._runtime.render(answer, accept=accept, language=language)
+    def _render(self, answer: Answer, environ: "WSGIEnvironment", language: str) -> Rendered:
+        rendered = self._runtime.render(
+            answer,
+            accept=environ.get("HTTP_ACCEPT", ""),
+            language=language,
+            catalog=self._catalog(environ),
+        )
         return rendered._replace(headers=tuple(_with_vary(rendered.headers)))
+
+    def _catalog(self, environ: "WSGIEnvironment") -> str:
+        """Return the path of the pages of codes, below where the application is mounted."""
+        if self._catalog_prefix is None:
+            return ""
+        mounted = quote(environ.get("SCRIPT_NAME", "").rstrip("/").encode("latin-1", "replace"))
+        return f"{mounted}{self._catalog_prefix}/"
 
     def respond(self, answer: Answer) -> Response:
         """Return the response to the current request."""
         environ = request.environ
         language = self._languages.choose(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-        rendered = self._render(answer, environ.get("HTTP_ACCEPT", ""), language)
+        rendered = self._render(answer, environ, language)
         body = rendered.body
         if rendered.content_type == Format.HTML:
             body = self._page(answer, language) or body

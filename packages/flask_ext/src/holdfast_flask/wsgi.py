@@ -110,9 +110,7 @@ class Boundary:
     def _answer(
         self, answer: Answer, environ: "WSGIEnvironment", start: "Start"
     ) -> Iterable[bytes]:
-        rendered = self._responder.render(
-            answer, environ.get("HTTP_ACCEPT", ""), environ.get("HTTP_ACCEPT_LANGUAGE", "")
-        )
+        rendered = self._responder.render(answer, environ)
         headers = [
             *rendered.headers,
             ("Content-Type", rendered.content_type),

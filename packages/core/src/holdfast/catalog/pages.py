@@ -57,8 +57,6 @@ class Page(NamedTuple):
 class Pages:
     """The pages as one caller gets them."""
 
-    address: str
-    """Path of the list of codes, with a slash at its end."""
     language: str
     texts: Texts
     """Where titles, descriptions and advice are looked up."""
@@ -111,7 +109,7 @@ class Pages:
         )
         yield f"<table><thead><tr>{titles}</tr></thead><tbody>"
         for entry in known:
-            link = f'<a href="{escape(self.address)}{entry.code}"><code>{entry.code}</code></a>'
+            link = f'<a href="{entry.code}"><code>{entry.code}</code></a>'
             yield f"<tr><td>{link}</td><td>{entry.status}</td><td>{escape(entry.title)}</td></tr>"
         yield "</tbody></table>"
 
@@ -124,7 +122,7 @@ class Pages:
             for name, shown in shown_details(entry.details):
                 yield f"<dt><code>{escape(name)}</code></dt><dd>{_marked_up(shown)}</dd>"
             yield "</dl>"
-        yield f'<p><a href="{escape(self.address)}">{escape(self._say(HEADING))}</a></p>'
+        yield f'<p><a href="./">{escape(self._say(HEADING))}</a></p>'
 
     def _terms(self, entry: CatalogEntry) -> Iterator[str]:
         facts = {

@@ -87,7 +87,8 @@ class Settings(Section):
             "a URI of at most 500 characters; '{code}' may stand in it for the error's code",
         ),
     ] = "about:blank"
-    """The member `type` of a problem; `{code}` in it becomes the code."""
+    """The member `type` of a problem; `{code}` in it becomes the code. Default: `about:blank`, and
+    where pages of the codes are served the path of the code's page."""
 
     html: bool = True
     """Whether a client that prefers HTML gets a page."""
