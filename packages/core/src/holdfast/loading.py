@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import cast
+from typing import TypeVar, cast
 
 from holdfast import catalog
 from holdfast.language import Texts
@@ -12,6 +12,7 @@ from holdfast.redact import Redactor
 from holdfast.settings import Problem, SettingsError
 from holdfast.strict import Notation, nearest
 
+T = TypeVar("T")
 _MAX_SAID = 500
 """Characters kept of what an error at start-up says."""
 
@@ -79,6 +80,20 @@ class Loader:
         for index, said in found.check():
             self.problems.append(Problem(self._notation.path("locale", index), said))
         return found
+
+    def attempt(self, place: str, name: str, make: Callable[[], T]) -> T | None:
+        """Return what a function makes, or None after noting why it cannot.
+
+        Args:
+            place: Path of the setting, for the message.
+            name: What is made.
+            make: Makes it; may raise anything.
+        """
+        try:
+            return make()
+        except Exception as error:  # noqa: BLE001  # of a project or a library: told with the rest
+            self.problems.append(Problem(place, f"cannot make {name!r}: {self._said(error)}"))
+            return None
 
     def finish(self) -> None:
         """Raise all that was noted.

@@ -7,7 +7,7 @@ import atexit
 import importlib
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from holdfast import environment
 from holdfast.classify import Classifier, ClassifierFunction, Rule
@@ -32,6 +32,9 @@ from holdfast.reporting.logging import LoggingReporter
 from holdfast.reporting.statistics import ErrorStatistics
 from holdfast.settings import Settings, load_settings
 from holdfast.strict import Notation
+
+if TYPE_CHECKING:
+    from holdfast.reporting.alerts.engine import Alerts
 
 ReporterFactory = Callable[["Runtime"], Reporter]
 """What a reporter's name or dotted path stands for: takes the runtime that will own the reporter."""
@@ -90,6 +93,7 @@ class Runtime:
         self.health = HealthRegistry(self.clock, self.redactor, departure.stopping)
         self.statistics = ErrorStatistics(self.clock)  # before the reporters, which may read it
         loader = Loader(notation or Notation(), self.redactor)
+        self.alerts = _alerts(self, loader, notation or Notation())
         functions = loader.load_all("classifiers", self.settings.classifiers)
         middleware = loader.load_all("middleware", self.settings.middleware)
         self.texts = loader.texts(self.settings.locale)
@@ -97,7 +101,7 @@ class Runtime:
         loader.finish()
         self.dispatcher = Dispatcher(
             [*cast("list[Reporter]", made), *reporters, *_notes()],
-            listeners=[self.statistics],
+            listeners=[self.statistics, *([] if self.alerts is None else [self.alerts])],
             queue_size=self.settings.reporting.queue_size,
             inline=self.settings.reporting.inline,
         )
@@ -174,6 +178,8 @@ class Runtime:
         """
         sigterm = ("sigterm",) if self.settings.crash.sigterm else ()
         hooks.attach(self, (*self.settings.hooks.chosen(), *sigterm))
+        if self.alerts is not None and self.settings.alerts.shared:
+            self.alerts.watch()
 
     def uninstall(self) -> None:
         """Undo `install`; harmless when not installed."""
@@ -196,7 +202,8 @@ class Runtime:
             timeout: Seconds; None for `REPORTING.FLUSH_TIMEOUT`.
         """
         allowed = self.settings.reporting.flush_timeout if timeout is None else timeout
-        return self.dispatcher.flush(allowed)
+        in_time = self.dispatcher.flush(allowed)
+        return in_time if self.alerts is None else self.alerts.flush(allowed) and in_time
 
     def close(self) -> None:
         """Deliver what waits and let reporters finish, at most `REPORTING.FLUSH_TIMEOUT` seconds."""
@@ -205,6 +212,8 @@ class Runtime:
             self._left_at = None
             self._say("process.leaving", departure.departure(), {"waited": waited})
         self.dispatcher.close(self.settings.reporting.flush_timeout)
+        if self.alerts is not None:
+            self.alerts.close(self.settings.reporting.flush_timeout)
 
     def draining(self, reason: str, leaving: Departure | None) -> None:
         """Take note that the process is on its way out: it is not ready any more.
@@ -320,6 +329,14 @@ def logging_reporter(runtime: Runtime) -> Reporter:
         },
         redactor=runtime.redactor,
     )
+
+
+def _alerts(runtime: Runtime, loader: Loader, notation: Notation) -> "Alerts | None":
+    """Return the alerts that the settings ask for; without rules nothing is loaded."""
+    if not runtime.settings.alerts.rules:
+        return None
+    made = importlib.import_module("holdfast.alerting").make_alerts
+    return cast("Alerts", made(runtime, loader, notation))
 
 
 def _notes() -> list[Reporter]:

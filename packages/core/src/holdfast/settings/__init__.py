@@ -7,6 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
+from holdfast.settings.alerts import (
+    AlertRuleSettings,
+    AlertsSettings,
+    BudgetSettings,
+    QuietHoursSettings,
+)
 from holdfast.settings.channels import ChannelSettings, WebhookSettings
 from holdfast.settings.sections import (
     CrashSettings,
