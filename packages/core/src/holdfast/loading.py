@@ -35,6 +35,12 @@ class Loader:
         loaded = [self.load(self._notation.path(setting, i), path) for i, path in enumerate(paths)]
         return [found for found in loaded if found is not None]
 
+    def load_named(self, setting: str, paths: Mapping[str, str]) -> dict[str, object]:
+        """Return what the dotted paths of a setting stand for, by the names it has for them."""
+        place = self._notation.path(setting)
+        loaded = {name: self.load(f"{place}[{name!r}]", path) for name, path in paths.items()}
+        return {name: found for name, found in loaded.items() if found is not None}
+
     def make_all(
         self, setting: str, names: Iterable[str], shipped: Mapping[str, str], owner: object
     ) -> list[object]:

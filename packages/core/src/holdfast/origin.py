@@ -27,6 +27,9 @@ class Origin:
     """Path of the request without its query; redacted in the record."""
     attributes: Mapping[str, JsonValue] = field(default_factory=nothing)
     """Further facts; redacted in the record."""
+    resumable: bool = True
+    """Whether the boundary can go on with a value in the error's place; where it cannot, as at the
+    end of a process, handlers are told of the error, and what they would go on with is left."""
 
 
 NOWHERE = Origin(boundary="")
@@ -40,6 +43,8 @@ class ErrorContext:
     origin: Origin = NOWHERE
     work: WorkContext | None = None
     """The piece of work at hand; None outside any."""
+    reported: bool = True
+    """Whether the reporters are told of the error."""
 
     @property
     def trace_id(self) -> str:
@@ -60,3 +65,14 @@ class ErrorContext:
         """
         known = {**self.origin.attributes, **attributes}
         return replace(self, origin=replace(self.origin, attributes=known))
+
+    def unreported(self) -> "ErrorContext":
+        """Return the same for an error that is answered, and not reported: a sample stands for it.
+
+        That it was left out is told by an event `error.unreported` of severity DEBUG, for counts.
+
+        Example:
+            >>> ErrorContext().unreported().reported
+            False
+        """
+        return replace(self, reported=False)

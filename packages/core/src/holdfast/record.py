@@ -76,6 +76,8 @@ class ErrorRecord:
     details: Mapping[str, JsonValue] = field(default_factory=nothing)
     fields: Mapping[str, JsonValue] = field(default_factory=nothing)
     """What the application had bound to the piece of work."""
+    recovered: bool = False
+    """Whether the work went on with a handler's value in the place of the error."""
 
     def traceback(self, clean: Callable[[str], str] | None = None) -> str:
         """Return the traceback as text, causes first, without values of variables.
@@ -107,6 +109,7 @@ class ErrorRecord:
         return facts
 
     def _optional_facts(self) -> Iterator[tuple[str, JsonValue]]:
+        yield "recovered", self.recovered
         yield "category", self.classification.category
         yield "action", self.classification.action
         yield "effect", self.classification.effect

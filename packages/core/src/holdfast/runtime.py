@@ -7,7 +7,7 @@ import atexit
 import importlib
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast, overload
 
 from holdfast import environment
 from holdfast.classify import Classifier, ClassifierFunction, Rule
@@ -15,7 +15,7 @@ from holdfast.clock import Clock, SystemClock
 from holdfast.codes import Severity
 from holdfast.envelope import Answer, Format, Rendered, negotiate, render
 from holdfast.events import Event, Scalar
-from holdfast.handler import ErrorHandler, Middleware, Verdict
+from holdfast.handler import ErrorHandler, Handler, Middleware, Recovery, Target, Verdict
 from holdfast.health import HealthRegistry
 from holdfast.hooks import process as hooks
 from holdfast.hooks.leaving import departure
@@ -35,6 +35,9 @@ from holdfast.strict import Notation
 
 if TYPE_CHECKING:
     from holdfast.reporting.alerts.engine import Alerts
+
+_Handler = TypeVar("_Handler", bound=Handler)
+_Step = TypeVar("_Step", bound=Middleware)
 
 ReporterFactory = Callable[["Runtime"], Reporter]
 """What a reporter's name or dotted path stands for: takes the runtime that will own the reporter."""
@@ -96,6 +99,10 @@ class Runtime:
         self.alerts = _alerts(self, loader, notation or Notation())
         functions = loader.load_all("classifiers", self.settings.classifiers)
         middleware = loader.load_all("middleware", self.settings.middleware)
+        handlers = loader.load_named("handlers", self.settings.handlers)
+        recoveries = loader.load_named(
+            "recoveries", {name: told.action for name, told in self.settings.recoveries.items()}
+        )
         self.texts = loader.texts(self.settings.locale)
         made = loader.make_all("reporters", self.settings.reporters, SHIPPED_REPORTERS, self)
         loader.finish()
@@ -116,6 +123,7 @@ class Runtime:
             expose_learned=self.settings.expose_details,
         )
         self.handler.leaving = self._crash()
+        self._register(handlers, recoveries)
         self._format = (
             Format.PROBLEM if self.settings.response_format == "problem" else Format.ENVELOPE
         )
@@ -126,9 +134,99 @@ class Runtime:
         While the process is leaving, it returns when the record is delivered: there may be no later.
         """
         verdict = self.handler.handle(error, origin)
-        if self._left_at is not None and not self._is_late and not turn.busy:
-            self._is_late = not self.flush()
+        self._deliver_late()
         return verdict
+
+    async def ahandle(self, error: BaseException, origin: Origin) -> Verdict:
+        """Decide as `handle` does, with coroutines of user code awaited on the running event loop.
+
+        Args:
+            error: The exception.
+            origin: Where it became somebody's answer.
+        """
+        verdict = await self.handler.ahandle(error, origin)
+        self._deliver_late()
+        return verdict
+
+    def add_middleware(self, step: _Step) -> _Step:
+        """Add a step to the handler's pipeline, inside of those that are there; returns it.
+
+        Example:
+            >>> runtime = Runtime(Settings(reporters=()))
+            >>> @runtime.add_middleware
+            ... def of_tenant(error, context, following):
+            ...     return following(error, context.enriched(tenant="acme"))
+            >>> verdict = runtime.handle(KeyError("sku"), Origin(boundary="job"))
+            >>> verdict.record.origin.attributes["tenant"]
+            'acme'
+        """
+        self.handler.add_middleware(step)
+        return step
+
+    @overload
+    def on(self, target: Target, handler: Handler) -> None: ...
+    @overload
+    def on(self, target: Target) -> Callable[[_Handler], _Handler]: ...
+    def on(
+        self, target: Target, handler: Handler | None = None
+    ) -> Callable[[_Handler], _Handler] | None:
+        """Register a handler for errors, or decorate one; at any time, from any thread.
+
+        Those of the exact code are asked first, then those of the classes, most specific first,
+        then those of the category; several of one target in order of registration.
+
+        Args:
+            target: A class of exceptions or its dotted name, a code, or a category.
+            handler: Called with the error, its `ErrorContext` and its `Classification`.
+
+        Raises:
+            TypeError: When the target is none of these.
+
+        Example:
+            >>> runtime = Runtime(Settings(reporters=()))
+            >>> @runtime.on(KeyError)
+            ... def from_stock(error, context, classification):
+            ...     return {"stale": True}
+            >>> runtime.handle(KeyError("sku"), Origin(boundary="job")).value
+            {'stale': True}
+        """
+        if handler is not None:
+            self.handler.on(target, handler)
+            return None
+
+        def register(function: _Handler) -> _Handler:
+            self.handler.on(target, function)
+            return function
+
+        return register
+
+    def recover(
+        self,
+        target: Target,
+        action: Handler,
+        *,
+        timeout: float = 2.0,
+        failures: int = 3,
+        pause: float = 30.0,
+    ) -> None:
+        """Try an action for errors that no handler answers, where somebody can go on with a value.
+
+        What it returns means what a handler's answer does; None: it did what it could.
+
+        Args:
+            target: As for `on`.
+            action: Called as a handler is.
+            timeout: Seconds it may take; one that is no coroutine is left behind on its thread.
+            failures: In a row, time-outs included, after which it pauses; also the most that may
+                hang at once.
+            pause: Seconds it is not tried for; after them it is tried once.
+
+        Raises:
+            TypeError: When the target is none.
+            ValueError: When a limit makes no sense.
+        """
+        recovery = Recovery(action=action, timeout=timeout, failures=failures, pause=pause)
+        self.handler.recover(target, recovery)
 
     def emit(self, event: Event) -> None:
         """Tell the reporters of something other than an error; its attributes are redacted already."""
@@ -235,6 +333,23 @@ class Runtime:
     def leave(self, leaving: Departure) -> None:
         """Have the process leave, once; returns soon."""
         departure.begin(leaving)
+
+    def _register(self, handlers: Mapping[str, object], recoveries: Mapping[str, object]) -> None:
+        for name, handler in handlers.items():
+            self.on(name, cast("Handler", handler))
+        for name, action in recoveries.items():
+            told = self.settings.recoveries[name]
+            self.recover(
+                name,
+                cast("Handler", action),
+                timeout=told.timeout,
+                failures=told.failures,
+                pause=told.pause,
+            )
+
+    def _deliver_late(self) -> None:
+        if self._left_at is not None and not self._is_late and not turn.busy:
+            self._is_late = not self.flush()
 
     def _crash(self) -> Crash:
         told = self.settings.crash

@@ -7,18 +7,27 @@ classify, log, count, alert or decide.
 from holdfast.handler.busy import handling
 from holdfast.handler.handler import ErrorHandler, Leaving
 from holdfast.handler.marks import LOGGED, is_open, verdict_of
-from holdfast.handler.pipeline import Middleware, Next
+from holdfast.handler.pipeline import AsyncMiddleware, AsyncNext, Middleware, Next, SyncMiddleware
 from holdfast.handler.recording import MAX_NOTES
+from holdfast.handler.recovery import Recovery
+from holdfast.handler.routing import Handler, Recovered, Target
 from holdfast.handler.verdict import Action, Verdict, last_server_error
 
 __all__ = [
     "LOGGED",
     "MAX_NOTES",
     "Action",
+    "AsyncMiddleware",
+    "AsyncNext",
     "ErrorHandler",
+    "Handler",
     "Leaving",
     "Middleware",
     "Next",
+    "Recovered",
+    "Recovery",
+    "SyncMiddleware",
+    "Target",
     "Verdict",
     "handling",
     "is_open",

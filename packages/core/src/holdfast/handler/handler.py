@@ -1,4 +1,4 @@
-"""`ErrorHandler`: classifies, records, reports and decides."""
+"""`ErrorHandler`: classifies, records, routes, reports and decides."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -6,17 +6,41 @@ from typing import Protocol
 
 from holdfast.classify import Classification, Classifier, Reading, is_control_flow
 from holdfast.clock import Clock, SystemClock
+from holdfast.context import current_context
 from holdfast.envelope import Answer, answer_to
 from holdfast.events import Event
-from holdfast.handler.busy import handling
+from holdfast.handler.answering import Answered, Answering, put_in_place
+from holdfast.handler.asides import Asides
+from holdfast.handler.busy import Busily, handling
 from holdfast.handler.complaints import complain
-from holdfast.handler.marks import earlier, is_only_logged, is_open, mark, settled_by
-from holdfast.handler.pipeline import Middleware, compose
-from holdfast.handler.recording import Details, Linked, Recording, bare_record, event_of
+from holdfast.handler.flow import Flow, adrive, drive
+from holdfast.handler.marks import (
+    LOGGED,
+    earlier,
+    is_only_logged,
+    is_open,
+    mark,
+    settled_by,
+)
+from holdfast.handler.pipeline import Middleware, Pipeline
+from holdfast.handler.recording import (
+    Details,
+    Linked,
+    Recording,
+    bare_record,
+    event_of,
+    unreported_event_of,
+)
+from holdfast.handler.recovery import Recovery
+from holdfast.handler.routing import Handler, Recovered, Target
 from holdfast.handler.verdict import PROPAGATED, Action, Verdict, note
-from holdfast.origin import Origin
+from holdfast.origin import ErrorContext, Origin
 from holdfast.record import ErrorRecord, chain
 from holdfast.redact import Redactor
+from holdfast.reporting.channel import turn
+
+MAX_LEFT = 10
+"""Coroutines of user code that may hang at once on threads of their own."""
 
 
 class Leaving(Protocol):
@@ -31,8 +55,48 @@ class Leaving(Protocol):
         ...
 
 
+class _Case:
+    """One error that is being decided about: what it means, and what is known so far."""
+
+    __slots__ = (
+        "action",
+        "context",
+        "error",
+        "is_new",
+        "known",
+        "linked",
+        "reading",
+        "record",
+        "settled",
+        "shown",
+    )
+
+    record: ErrorRecord
+
+    def __init__(
+        self,
+        context: ErrorContext,
+        linked: Linked,
+        reading: Reading,
+        shown: Details,
+        known: Details,
+    ) -> None:
+        self.context = context
+        self.error = linked[0][0]
+        self.linked = linked
+        self.reading = reading
+        self.shown = shown
+        self.known = known
+        self.action = Action.RESPOND
+        self.is_new = True
+        self.settled: Verdict | None = None
+
+
 class ErrorHandler:
-    """Classifies, records, reports and decides; thread-safe, and `handle` never raises.
+    """Classifies, records, routes, reports and decides; thread-safe, and `handle` never raises.
+
+    All that is user code is isolated: what it raises is told, and hides no error. Only an exit, an
+    interrupt or a cancellation goes through, after the error was reported.
 
     Args:
         classifier: What exceptions mean.
@@ -58,15 +122,39 @@ class ErrorHandler:
         middleware: Iterable[Middleware] = (),
         expose_learned: bool = False,
     ) -> None:
+        told, asides = clock or SystemClock(), Asides(MAX_LEFT)
         self.classifier = classifier
         self._redactor = redactor
         self._emit = emit
-        self._recording = Recording(redactor, clock or SystemClock())
+        self._recording = Recording(redactor, told)
         self._expose_learned = expose_learned
-        self._pipeline = compose(middleware, self._decide)
+        self._answering = Answering(redactor, emit, told, asides)
+        self._pipeline = Pipeline(
+            middleware, self._decide, asides, lambda: self._answering.asynchronous
+        )
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether `ahandle` may have something to await, for which `handle` has to make its thread wait."""
+        return self._answering.asynchronous or self._pipeline.asynchronous
+
+    def add_middleware(self, step: Middleware) -> None:
+        """Add a step before classification, inside of those that are there."""
+        self._pipeline.add(step)
+
+    def on(self, target: Target, handler: Handler) -> None:
+        """Register a handler; see `Runtime.on`."""
+        self._answering.on(target, handler)
+
+    def recover(self, target: Target, recovery: Recovery) -> None:
+        """Register a recover action; see `Runtime.recover`."""
+        self._answering.recover(target, recovery)
 
     def handle(self, error: BaseException, origin: Origin) -> Verdict:
         """Decide about an exception, recording and reporting it unless that was done before.
+
+        Coroutines of user code run on a thread with an event loop of its own, for at most 10
+        seconds, while this one waits.
 
         Args:
             error: The exception; it is marked, so that a second boundary gets the same verdict.
@@ -74,16 +162,71 @@ class ErrorHandler:
         """
         outer, handling.busy = handling.busy, True
         try:
-            settled = settled_by(self, error)
-            if settled is not None and not is_open(settled, origin.boundary):
-                return settled
-            if is_control_flow(error):
-                return PROPAGATED
-            verdict = self._pipeline(error, origin)
+            known = self._known(error, origin)
+            if known is not None:
+                return known
+            context = ErrorContext(origin, current_context())
+            if self._pipeline:
+                verdict = drive(self._pipeline.run(error, context))
+            else:
+                verdict = self._decide_now(error, context)
         except Exception as failure:  # noqa: BLE001  # the original must come out, whatever we did wrong
             verdict = self._emergency(error, origin, failure)
+        except BaseException:
+            self._salvage(error, origin)
+            raise
         finally:
             handling.busy = outer
+        return self._finish(error, verdict)
+
+    async def ahandle(self, error: BaseException, origin: Origin) -> Verdict:
+        """Decide as `handle` does, with coroutines of user code awaited on the running event loop.
+
+        The loop (asyncio's) goes on meanwhile; other user code is called on it, unless it stands
+        around a coroutine or has a time limit: then it runs on a thread.
+
+        Args:
+            error: The exception.
+            origin: Where it became somebody's answer.
+        """
+        if not self.asynchronous:
+            return self.handle(error, origin)
+        return await Busily(self._ahandle(error, origin))
+
+    async def _ahandle(self, error: BaseException, origin: Origin) -> Verdict:
+        try:
+            known = self._known(error, origin)
+            if known is not None:
+                return known
+            context = ErrorContext(origin, current_context())
+            verdict = await adrive(self._pipeline.run(error, context))
+        except Exception as failure:  # noqa: BLE001  # the original must come out, whatever we did wrong
+            verdict = self._emergency(error, origin, failure)
+        except BaseException:
+            self._salvage(error, origin)
+            raise
+        return self._finish(error, verdict)
+
+    def saw(self, error: BaseException) -> bool:
+        """Tell whether this handler has handled the exception, or one behind it."""
+        return earlier(self, chain(error)) is not None
+
+    def _known(self, error: BaseException, origin: Origin) -> Verdict | None:
+        settled = settled_by(self, error)
+        if settled is not None and not is_open(settled, origin.boundary):
+            return settled
+        return PROPAGATED if is_control_flow(error) else None
+
+    def _salvage(self, error: BaseException, origin: Origin) -> None:
+        """Record an error whose handling an exit, an interrupt or a cancellation ends."""
+        try:
+            case = self._open(error, ErrorContext(origin, current_context()))
+            if not isinstance(case, Verdict):
+                self._close(case)
+        except Exception as failure:  # noqa: BLE001  # it is the other that has to come out
+            self._emergency(error, origin, failure)
+
+    def _finish(self, error: BaseException, verdict: Verdict) -> Verdict:
         # A middleware may have replaced it, or stopped before the decision.
         mark(self, error, verdict)
         note(verdict)
@@ -91,44 +234,100 @@ class ErrorHandler:
             self._leave(verdict)
         return verdict
 
-    def saw(self, error: BaseException) -> bool:
-        """Tell whether this handler has handled the exception, or one behind it."""
-        return earlier(self, chain(error)) is not None
+    def _decide_now(self, error: BaseException, context: ErrorContext) -> Verdict:
+        case = self._open(error, context)
+        if isinstance(case, Verdict):
+            return case
+        return drive(self._ask(case)) if self._is_asked(case) else self._close(case)
 
-    def _decide(self, error: BaseException, origin: Origin) -> Verdict:
+    def _decide(self, error: BaseException, context: ErrorContext) -> Flow[Verdict]:
+        case = self._open(error, context)
+        if isinstance(case, Verdict):
+            return case
+        return (yield from self._ask(case)) if self._is_asked(case) else self._close(case)
+
+    def _open(self, error: BaseException, context: ErrorContext) -> _Case | Verdict:
+        """Classify and record an error, unless it was decided about before."""
         # A middleware that failed after it had gone on leads here again.
-        settled = settled_by(self, error)
-        if settled is not None and not is_open(settled, origin.boundary):
+        boundary, settled = context.origin.boundary, settled_by(self, error)
+        if settled is not None and not is_open(settled, boundary):
             return settled
-        linked = chain(error)
-        reading = self.classifier.read(error)
+        case = self._case(error, context)
+        before, said = earlier(self, case.linked), case.reading.classification
+        if before is None or _says_more(said, before):
+            case.record = self._recording.record(case.linked, context.origin, said, case.known)
+            case.action = self._outcome(case.record)
+            return case
+        case.record, case.is_new = before, False
+        if not is_only_logged(before, boundary):
+            return self._settle(case)
+        case.record = replace(before, origin=self._recording.clean_origin(context.origin))
+        case.action = self._outcome(replace(case.record, classification=said))
+        return case
+
+    def _case(self, error: BaseException, context: ErrorContext) -> _Case:
+        reading = self.classifier.read(error, context)
         details, learned = self._recording.told(reading.spoken)
-        shown = {**learned, **details} if learned and self._expose_learned else details
-        before = earlier(self, linked)
-        if before is not None and not _graver(reading.classification, before.classification):
-            if not is_only_logged(before, origin.boundary):
-                return self._settle(linked, reading, before, shown)
-            reached = replace(before, origin=self._recording.clean_origin(origin))
-            action = self._outcome(replace(reached, classification=reading.classification))
-            return self._settle(linked, reading, reached, shown, action)
-        known = {**learned, **details} if learned else details
-        record = self._recording.record(linked, origin, reading.classification, known)
-        verdict = self._settle(linked, reading, record, shown, self._outcome(record))
-        self._emit(event_of(record))
+        both = {**learned, **details} if learned else details
+        shown = both if self._expose_learned else details
+        return _Case(context, chain(error), reading, shown, both)
+
+    def _is_asked(self, case: _Case) -> bool:
+        """Tell whether user code is asked: not when the process leaves, nor for what reporters cause."""
+        return (
+            bool(self._answering)
+            and case.action is Action.RESPOND
+            and case.context.origin.boundary != LOGGED
+            and not turn.busy
+            and self._answering.concerns(case.error, case.reading.classification)
+        )
+
+    def _ask(self, case: _Case) -> Flow[Verdict]:
+        # Settled first: should one of those asked handle the error itself, it gets an answer.
+        self._settle(case)
+        try:
+            said, context = case.reading.classification, _up_to_date(case.context)
+            answered = yield from self._answering.ask(case.error, context, said)
+        except BaseException:
+            self._report(case)
+            raise
+        if isinstance(answered, BaseException) and answered is not case.error:
+            case = self._replaced(case, answered)
+        return self._close(case, answered)
+
+    def _replaced(self, case: _Case, answered: BaseException) -> _Case:
+        """Return what is to be decided about the error that a handler gave for the one at hand."""
+        put_in_place(answered, case.error)
+        made, origin = self._case(answered, case.context), case.context.origin
+        said = made.reading.classification
+        record = self._recording.record(made.linked, origin, said, made.known)
+        made.record = replace(record, id=case.record.id, time=case.record.time)
+        made.action = self._outcome(made.record)
+        made.is_new, made.settled = case.is_new, case.settled
+        made.linked = [*made.linked, *case.linked]
+        return made
+
+    def _close(self, case: _Case, answered: Answered = None) -> Verdict:
+        """Settle what was opened, with what user code answered, and report it."""
+        value: object = None
+        if isinstance(answered, Recovered) and case.context.origin.resumable:
+            case.record = replace(case.record, recovered=True)
+            case.action, value = Action.RECOVERED, answered.value
+        verdict = self._settle(case, value)
+        self._report(case)
         return verdict
 
-    def _settle(
-        self,
-        linked: Linked,
-        reading: Reading,
-        record: ErrorRecord,
-        details: Details,
-        action: Action = Action.RESPOND,
-    ) -> Verdict:
-        answer = answer_to(reading, self._redactor, record, details)
-        verdict = Verdict(action=action, record=record, answer=answer)
-        for behind, _ in linked:
-            mark(self, behind, verdict)
+    def _report(self, case: _Case) -> None:
+        if case.is_new:
+            told = event_of if case.context.reported else unreported_event_of
+            self._emit(told(case.record))
+
+    def _settle(self, case: _Case, value: object = None) -> Verdict:
+        answer = answer_to(case.reading, self._redactor, case.record, case.shown)
+        verdict = Verdict(action=case.action, record=case.record, answer=answer, value=value)
+        for behind, _ in case.linked:
+            mark(self, behind, verdict, case.settled)
+        case.settled = verdict
         return verdict
 
     def _outcome(self, record: ErrorRecord) -> Action:
@@ -162,5 +361,13 @@ class ErrorHandler:
         return Verdict(action=self._outcome(record), record=record, answer=answer)
 
 
-def _graver(now: Classification, earlier: Classification) -> bool:
-    return (now.severity, not now.trusted) > (earlier.severity, not earlier.trusted)
+def _says_more(now: Classification, before: ErrorRecord) -> bool:
+    """Tell whether what an error means now is news beside the record of one that was handled before."""
+    then = before.classification
+    return before.recovered or (now.severity, not now.trusted) > (then.severity, not then.trusted)
+
+
+def _up_to_date(context: ErrorContext) -> ErrorContext:
+    """Return a context with the work as it is by now: a middleware may have bound fields to it."""
+    work = current_context()
+    return context if context.work is work else replace(context, work=work)

@@ -6,7 +6,7 @@ from holdfast.classify import as_group, leaves
 from holdfast.context import current_context
 from holdfast.errors import MARK
 from holdfast.handler.recording import Linked
-from holdfast.handler.verdict import PROPAGATED, Verdict
+from holdfast.handler.verdict import PROPAGATED, Action, Verdict
 from holdfast.record import ErrorRecord, chain
 
 if TYPE_CHECKING:
@@ -43,8 +43,15 @@ class Mark:
 
 
 def is_open(settled: Verdict, boundary: str) -> bool:
-    """Tell whether a boundary has still to decide: the error was only logged before it came there."""
-    return settled.record is not None and is_only_logged(settled.record, boundary)
+    """Tell whether a boundary has still to decide.
+
+    The error was only logged before it came there, or another boundary went on from it and somebody
+    raised it again: that one's value is no answer here.
+    """
+    record = settled.record
+    if record is None or record.origin.boundary == boundary:
+        return False
+    return record.origin.boundary == LOGGED or settled.action is Action.RECOVERED
 
 
 def is_only_logged(record: ErrorRecord, boundary: str) -> bool:
@@ -73,11 +80,27 @@ def settled_by(handler: "ErrorHandler", error: BaseException) -> Verdict | None:
     return None
 
 
-def mark(handler: "ErrorHandler", error: BaseException, verdict: Verdict) -> None:
-    """Let the exception, unless that was decided before, give this verdict when it comes again."""
+def mark(
+    handler: "ErrorHandler",
+    error: BaseException,
+    verdict: Verdict,
+    instead_of: Verdict | None = None,
+) -> None:
+    """Let the exception, unless that was decided before, give this verdict when it comes again.
+
+    Args:
+        handler: Whose verdict it is.
+        error: The exception.
+        verdict: What it gives.
+        instead_of: A verdict of before that was for the meantime.
+    """
     try:
         settled = settled_by(handler, error)
-        if settled is None or (verdict.record and is_open(settled, verdict.record.origin.boundary)):
+        if settled is instead_of or (
+            settled is not None
+            and verdict.record
+            and is_open(settled, verdict.record.origin.boundary)
+        ):
             error.__dict__[MARK] = Mark(handler, verdict, _others(handler, error))
     except Exception:  # noqa: BLE001, S110  # a class may hide its attributes
         pass

@@ -1,43 +1,165 @@
-"""The steps before classification: user code that enriches, replaces or stops."""
+"""The steps before classification: user code that enriches, samples, ignores or replaces errors."""
 
-from collections.abc import Callable, Iterable
-from typing import TypeAlias
+import importlib
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import TypeAlias, cast
 
+from holdfast.forks import ForkSafeLock
+from holdfast.handler.asides import Asides
+from holdfast.handler.busy import Busily, handling
 from holdfast.handler.complaints import complain
+from holdfast.handler.flow import Flow, adrive, drive
 from holdfast.handler.verdict import Verdict
-from holdfast.origin import Origin
+from holdfast.origin import ErrorContext
 
-Next: TypeAlias = Callable[[BaseException, Origin], Verdict]
-Middleware: TypeAlias = Callable[[BaseException, Origin, Next], Verdict]
-"""A step before classification: enriches, replaces the error, or stops with a verdict of its own."""
+Next: TypeAlias = Callable[[BaseException, ErrorContext], Verdict]
+"""Goes on with an error and its circumstances, the same or others, and returns what was decided."""
+AsyncNext: TypeAlias = Callable[[BaseException, ErrorContext], Awaitable[Verdict]]
+"""The same for a coroutine function."""
+SyncMiddleware: TypeAlias = Callable[[BaseException, ErrorContext, Next], Verdict]
+AsyncMiddleware: TypeAlias = Callable[[BaseException, ErrorContext, AsyncNext], Awaitable[Verdict]]
+Middleware: TypeAlias = SyncMiddleware | AsyncMiddleware
+"""A step before classification, `def` or `async def`: goes on by its last argument, or stops with a
+verdict of its own."""
+
+Last: TypeAlias = Callable[[BaseException, ErrorContext], Flow[Verdict]]
+"""What all the steps lead to."""
+
+PATIENCE = 10.0
+"""Seconds that `handle` waits for each call of user code that is a coroutine."""
 
 
-def compose(middleware: Iterable[Middleware], last: Next) -> Next:
-    """Return the steps as one; the first is outermost."""
-    step = last
-    for outer in reversed(tuple(middleware)):
-        step = _guarded(outer, step)
-    return step
+def is_async(function: object) -> bool:
+    """Tell whether a callable is a coroutine function, or an object whose call is one."""
+    call: object = getattr(type(function), "__call__", None)  # noqa: B004  # to look at it, not to ask for it
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
-def _guarded(outer: Middleware, step: Next) -> Next:
-    """Make one step; a middleware that raises is passed over, its failure noted on standard error."""
+def name_of(function: object) -> str:
+    """Return the dotted name of a callable, for messages; at most 200 characters."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}.{getattr(named, '__qualname__', '')}"[:200]
 
-    def guarded(error: BaseException, origin: Origin) -> Verdict:
-        decided: list[Verdict] = []
 
-        def following(error: BaseException, origin: Origin) -> Verdict:
-            decided.append(step(error, origin))
-            return decided[-1]
+class Pipeline:
+    """The steps in order, outermost first; steps may be added while errors are handled.
 
+    Args:
+        steps: From the settings.
+        last: Decides, after all of them.
+        asides: Where coroutines run when nobody awaits.
+        is_async_below: Whether the last may have something to await.
+    """
+
+    def __init__(
+        self,
+        steps: Iterable[Middleware],
+        last: Last,
+        asides: Asides,
+        is_async_below: Callable[[], bool],
+    ) -> None:
+        self._lock = ForkSafeLock()
+        self._steps = tuple(steps)
+        self._last = last
+        self._asides = asides
+        self._is_async_below = is_async_below
+
+    def __bool__(self) -> bool:
+        """Tell whether there are any steps."""
+        return bool(self._steps)
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether one of the steps is a coroutine function."""
+        return any(map(is_async, self._steps))
+
+    def add(self, step: Middleware) -> None:
+        """Add a step, inside of those that are there."""
+        with self._lock:
+            self._steps = (*self._steps, step)
+
+    def run(self, error: BaseException, context: ErrorContext) -> Flow[Verdict]:
+        """Take an error through the steps, and the last."""
+        return self._from(self._steps, error, context)
+
+    def _from(
+        self, steps: tuple[Middleware, ...], error: BaseException, context: ErrorContext
+    ) -> Flow[Verdict]:
+        if not steps:
+            return (yield from self._last(error, context))
+        outer, *inner = steps
+        below = partial(self._from, tuple(inner))
+        waits = any(map(is_async, inner)) or self._is_async_below()
+        step = _Step(outer, error, context, below, self._asides, waits=waits)
         try:
-            return _checked(outer(error, origin, following))
+            return _checked((yield step))
         except Exception as failure:  # noqa: BLE001  # user code must not hide the error
-            name = getattr(outer, "__qualname__", type(outer).__qualname__)
-            complain(f"middleware {name} raised {type(failure).__name__}")
-            return decided[-1] if decided else step(error, origin)
+            complain(f"middleware {name_of(outer)} raised {type(failure).__name__}")
+        return step.decided or (yield from below(error, context))
 
-    return guarded
+
+class _Step:
+    """One step, which calls for what is below it."""
+
+    def __init__(
+        self,
+        middleware: Middleware,
+        error: BaseException,
+        context: ErrorContext,
+        below: Last,
+        asides: Asides,
+        *,
+        waits: bool,
+    ) -> None:
+        self.decided: Verdict | None = None
+        self._call = partial(cast("Callable[..., object]", middleware), error, context)
+        self._below = below
+        self._asides = asides
+        self._waits = waits
+        self._asynchronous = is_async(middleware)
+
+    def now(self) -> object:
+        """Run it on this thread; a coroutine on another, with an event loop of its own."""
+        if self._asynchronous:
+            return self._asides.call(partial(self._call, self._afollowing), PATIENCE)
+        answer = self._call(self._following)
+        if inspect.isawaitable(answer):
+            return self._asides.call(lambda: answer, PATIENCE)
+        return answer
+
+    async def later(self) -> object:
+        """Run it on the loop; where it is synchronous and something below is not, on a thread."""
+        if self._waits and not self._asynchronous:
+            return await self._on_thread()
+        answer = self._call(self._afollowing if self._asynchronous else self._following)
+        return await answer if inspect.isawaitable(answer) else answer
+
+    async def _on_thread(self) -> object:
+        asyncio = importlib.import_module("asyncio")
+        loop = asyncio.get_running_loop()
+
+        def following(error: BaseException, context: ErrorContext) -> Verdict:
+            going = asyncio.run_coroutine_threadsafe(self._afollowing(error, context), loop)
+            return cast("Verdict", going.result())
+
+        def called() -> object:
+            handling.busy = True
+            try:
+                return self._call(following)
+            finally:
+                handling.busy = False
+
+        return cast("object", await asyncio.to_thread(called))
+
+    def _following(self, error: BaseException, context: ErrorContext) -> Verdict:
+        self.decided = decided = drive(self._below(error, context))
+        return decided
+
+    async def _afollowing(self, error: BaseException, context: ErrorContext) -> Verdict:
+        self.decided = decided = await Busily(adrive(self._below(error, context)))
+        return decided
 
 
 def _checked(verdict: object) -> Verdict:

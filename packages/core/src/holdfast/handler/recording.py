@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from holdfast.classify import UNKNOWN, Classification
 from holdfast.clock import Clock
+from holdfast.codes import Severity
 from holdfast.context import current_context, fresh_work, process_work
 from holdfast.errors import AppError
+from holdfast.events import Event
 from holdfast.origin import Origin, nothing
 from holdfast.record import (
     ErrorHandled,
@@ -118,9 +120,28 @@ def _notes(error: BaseException, redactor: Redactor) -> tuple[str, ...]:
 
 
 def event_of(record: ErrorRecord) -> ErrorHandled:
-    """Return the event that tells of a record."""
+    """Return the event that tells of a record; of a recovered error it is a warning at most."""
+    severity = record.classification.severity
+    return ErrorHandled(
+        name="error.handled",
+        severity=min(severity, Severity.WARNING) if record.recovered else severity,
+        time=record.time,
+        attributes=_facts(record),
+        record=record,
+    )
+
+
+def unreported_event_of(record: ErrorRecord) -> Event:
+    """Return the event that tells of an error which is not to be reported; for counts alone."""
+    facts = _facts(record)
+    return Event(
+        name="error.unreported", severity=Severity.DEBUG, time=record.time, attributes=facts
+    )
+
+
+def _facts(record: ErrorRecord) -> "dict[str, Scalar]":
     said = record.classification
-    attributes: dict[str, Scalar] = {
+    facts: dict[str, Scalar] = {
         "code": said.code,
         "kind": said.kind,
         "fault": said.fault,
@@ -130,10 +151,6 @@ def event_of(record: ErrorRecord) -> ErrorHandled:
         "boundary": record.origin.boundary,
         "operation": record.origin.operation,
     }
-    return ErrorHandled(
-        name="error.handled",
-        severity=said.severity,
-        time=record.time,
-        attributes=attributes,
-        record=record,
-    )
+    if record.recovered:
+        facts["recovered"] = True
+    return facts

@@ -14,6 +14,7 @@ from holdfast.settings.alerts import (
     QuietHoursSettings,
 )
 from holdfast.settings.channels import ChannelSettings, WebhookSettings
+from holdfast.settings.handlers import RecoverySettings
 from holdfast.settings.sections import (
     CrashSettings,
     HooksSettings,
@@ -44,6 +45,7 @@ __all__ = [
     "Language",
     "LoggingSettings",
     "Problem",
+    "RecoverySettings",
     "RedactSettings",
     "ReporterName",
     "ReportingSettings",
@@ -79,6 +81,14 @@ class Settings(Section):
 
     middleware: Annotated[tuple[DottedPath, ...], Items(most=100)] = ()
     """Steps of the handler's pipeline, outermost first, at most 100."""
+
+    handlers: Mapping[str, DottedPath] = field(default_factory=dict[str, str], hash=False)
+    """Functions that handle errors by code, dotted name of a class, or category."""
+
+    recoveries: Mapping[str, RecoverySettings] = field(
+        default_factory=dict[str, RecoverySettings], hash=False
+    )
+    """Actions that are tried when no handler answers, by the same names."""
 
     expose_details: bool = False
     """Whether callers see what the suite itself learns of a failure: constraint, table, host."""
