@@ -54,10 +54,6 @@ class Note:
         """Note that somebody who was asked raised something."""
         return cls(source=source, outcome="failed", reason=type(failure).__qualname__)
 
-    def __str__(self) -> str:
-        told = ", ".join(self.fields) if self.outcome == "decided" else self.reason
-        return f"{self.source}: {self.outcome}{f' ({told})' if told else ''}"
-
 
 Journal: TypeAlias = list[Note]
 Read: TypeAlias = Callable[[BaseException, Journal], Reading]
@@ -110,14 +106,9 @@ class Explanation:
             yield f"{self.error}: control flow, no error"
             return
         yield f"{self.error}: {self.classification.code}, status {self.classification.status}"
-        decided = self.decided()
-        width = max(map(len, decided), default=0)
-        for field, fact in _shown(self.classification).items():
-            if field in decided:
-                yield f"  {field:{width}} = {fact}  ({decided[field]})"
+        facts = _shown(self.classification)
         for note in self.notes:
-            if note.outcome != "decided":
-                yield f"  asked {note}"
+            yield f"  {note.source}: {_outcome(note, facts)}"
         for heading, others in (("member", self.members), ("behind it", self.behind)):
             for other in others:
                 first, *rest = other.lines()
@@ -164,6 +155,13 @@ def _alone(
     return Explanation(
         error=name, classification=ranked[0].classification, members=tuple(ranked[:MAX_MEMBERS])
     )
+
+
+def _outcome(note: Note, facts: Mapping[str, JsonValue]) -> str:
+    if note.outcome == "decided":
+        told = ", ".join(f"{field} {facts[field]}" for field in note.fields if field in facts)
+        return told or "nothing new"
+    return f"{note.outcome} ({note.reason})" if note.reason else note.outcome
 
 
 def _reading(member: Explanation) -> Reading:
