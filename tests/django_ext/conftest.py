@@ -58,7 +58,7 @@ class RecordingProject:
         )
         runtime = Runtime(
             chosen,
-            rules=rules_of(chosen),
+            adapter_rules=rules_of(chosen),
             clock=FakeClock(),
             reporters=[self.recorded, *reporters],
         )

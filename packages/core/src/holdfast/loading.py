@@ -7,9 +7,12 @@ from typing import TypeVar, cast
 
 from holdfast import catalog
 from holdfast.language import Texts
+from holdfast.classify import ClassifierFunction, Rule
+from holdfast.classify.classifier import objection_to
+from holdfast.codes import declared, spec_of
 from holdfast.record import text_of, type_name
 from holdfast.redact import Redactor
-from holdfast.settings import Problem, SettingsError
+from holdfast.settings import Problem, RuleSettings, SettingsError
 from holdfast.strict import Notation, nearest
 
 T = TypeVar("T")
@@ -42,6 +45,24 @@ class Loader:
         return {name: found for name, found in loaded.items() if found is not None}
 
     def make_all(
+    def load_classifiers(self, paths: Iterable[str]) -> list[ClassifierFunction]:
+        """Return the functions of `CLASSIFIERS`; one that is asynchronous is a problem."""
+        functions: list[ClassifierFunction] = []
+        for i, path in enumerate(paths):
+            place = self._notation.path("classifiers", i)
+            function = self.load(place, path)
+            objection = "" if function is None else objection_to(function)
+            if objection:
+                self.problems.append(Problem(place, f"{path!r} {objection}"))
+            elif function is not None:
+                functions.append(cast("ClassifierFunction", function))
+        return functions
+
+    def load_rules(self, rules: Iterable[RuleSettings]) -> list[Rule]:
+        """Return the rules of `RULES`; last of all, when what declares their codes is loaded."""
+        loaded = [self._load_rule(i, told) for i, told in enumerate(rules)]
+        return [rule for rule in loaded if rule is not None]
+
         self, setting: str, names: Iterable[str], shipped: Mapping[str, str], owner: object
     ) -> list[object]:
         """Return the reporters that a setting names.
@@ -67,15 +88,8 @@ class Loader:
             place: Path of the setting, for the message.
             path: `package.module:name`, or with a dot; empty: nothing.
         """
-        if not path:
-            return None
-        module_name, _, name = path.partition(":") if ":" in path else path.rpartition(".")
-        try:
-            found = cast("object", attrgetter(name)(importlib.import_module(module_name)))
-        except Exception as error:  # noqa: BLE001  # a module may raise anything when imported
-            self.problems.append(Problem(place, f"cannot load {path!r}: {self._said(error)}"))
-            return None
-        if not callable(found):
+        found = self._found(place, path) if path else None
+        if found is not None and not callable(found):
             self.problems.append(Problem(place, f"{path!r} cannot be called"))
             return None
         return found
@@ -111,6 +125,46 @@ class Loader:
             raise SettingsError(self.problems)
 
     def _make(
+    def _found(self, place: str, path: str) -> object:
+        module_name, _, name = path.partition(":") if ":" in path else path.rpartition(".")
+        try:
+            return cast("object", attrgetter(name)(importlib.import_module(module_name)))
+        except Exception as error:  # noqa: BLE001  # a module may raise anything when imported
+            self.problems.append(Problem(place, f"cannot load {path!r}: {self._said(error)}"))
+            return None
+
+    def _load_rule(self, number: int, told: RuleSettings) -> Rule | None:
+        def place(field: str) -> str:
+            return self._notation.path("rules", number, self._notation.spell(field))
+
+        before = len(self.problems)
+        self._check_match(place("match"), told.match or "")
+        code = self._code(place("code"), told.code)
+        when = self.load(place("when"), told.when or "")
+        if len(self.problems) > before:
+            return None
+        return told.rule(code, cast("Callable[[BaseException], bool] | None", when))
+
+    def _code(self, place: str, told: str | None) -> str | None:
+        if told is None or ":" not in told:
+            code = told
+        else:
+            found = self._found(place, told)
+            code = None if found is None else str(getattr(found, "code", ""))
+        if code is not None and spec_of(code) is None:
+            near = nearest(code, [known.code for known in declared()])
+            told = "; name it as 'module:Class.CODE' where it is not imported yet"
+            self.problems.append(Problem(place, f"no code {code!r} is declared{told}", near))
+        return code
+
+    def _check_match(self, place: str, dotted: str) -> None:
+        """Note a name that a module which is loaded does not have; others may come yet."""
+        module, _, name = dotted.rpartition(".")
+        known = vars(sys.modules[module]) if module in sys.modules else None
+        if known is not None and name not in known:
+            near = nearest(name, [key for key in known if isinstance(known[key], type)])
+            self.problems.append(Problem(place, f"module {module!r} has no {name!r}", near))
+
         self,
         place: str,
         name: str,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar, cast, overload
 
 from holdfast import environment
-from holdfast.classify import Classifier, ClassifierFunction, Rule
+from holdfast.classify import Classifier, Explanation, Rule
 from holdfast.clock import Clock, SystemClock
 from holdfast.codes import Severity
 from holdfast.envelope import Answer, Format, Rendered, negotiate, render
@@ -23,7 +23,7 @@ from holdfast.hooks.leaving.budget import Budget
 from holdfast.hooks.leaving.crash import Crash, SharedBudget
 from holdfast.hooks.leaving.departure import Departure
 from holdfast.loading import Loader
-from holdfast.origin import Origin
+from holdfast.origin import ErrorContext, Origin
 from holdfast.record import frames_of, text_of, type_name
 from holdfast.redact import Redactor
 from holdfast.reporting.channel import turn
@@ -61,7 +61,8 @@ class Runtime:
 
     Args:
         settings: What it is told; defaults hold for whatever is left out.
-        rules: An adapter's rules, tried before the built-in ones.
+        rules: The project's rules, asked after those in the settings.
+        adapter_rules: An adapter's rules, asked after the project's.
         clock: Source of time for records and health.
         reporters: Told beside those the settings name.
         notation: How the settings were written, for messages about them.
@@ -86,6 +87,7 @@ class Runtime:
         settings: Settings | None = None,
         *,
         rules: Iterable[Rule] = (),
+        adapter_rules: Iterable[Rule] = (),
         clock: Clock | None = None,
         reporters: Iterable[Reporter] = (),
         notation: Notation | None = None,
@@ -97,7 +99,7 @@ class Runtime:
         self.statistics = ErrorStatistics(self.clock)  # before the reporters, which may read it
         loader = Loader(notation or Notation(), self.redactor)
         self.alerts = _alerts(self, loader, notation or Notation())
-        functions = loader.load_all("classifiers", self.settings.classifiers)
+        functions = loader.load_classifiers(self.settings.classifiers)
         middleware = loader.load_all("middleware", self.settings.middleware)
         handlers = loader.load_named("handlers", self.settings.handlers)
         recoveries = loader.load_named(
@@ -105,6 +107,7 @@ class Runtime:
         )
         self.texts = loader.texts(self.settings.locale)
         made = loader.make_all("reporters", self.settings.reporters, SHIPPED_REPORTERS, self)
+        told = loader.load_rules(self.settings.rules)
         loader.finish()
         self.dispatcher = Dispatcher(
             [*cast("list[Reporter]", made), *reporters, *_notes()],
@@ -114,7 +117,7 @@ class Runtime:
         )
         self.handler = ErrorHandler(
             classifier=Classifier(
-                rules, cast("Iterable[ClassifierFunction]", functions), self._classifier_failed
+                (*told, *rules), functions, self._classifier_failed, adapter_rules=adapter_rules
             ),
             redactor=self.redactor,
             emit=self.dispatcher.emit,
@@ -136,6 +139,22 @@ class Runtime:
         verdict = self.handler.handle(error, origin)
         self._deliver_late()
         return verdict
+
+    def explain(self, error: BaseException, context: ErrorContext | None = None) -> Explanation:
+        """Return what an exception means here, and which function or rule settled which field.
+
+        Nothing is recorded; functions and rules are asked once more. No message is quoted.
+
+        Args:
+            error: The exception, alone, a group, or with others behind it.
+            context: Its circumstances; by default the piece of work at hand.
+
+        Example:
+            >>> told = Runtime(Settings(reporters=())).explain(TimeoutError("secret"))
+            >>> told.decided()["code"]
+            'built-in rule, TimeoutError'
+        """
+        return self.handler.classifier.explain(error, context)
 
     async def ahandle(self, error: BaseException, origin: Origin) -> Verdict:
         """Decide as `handle` does, with coroutines of user code awaited on the running event loop.

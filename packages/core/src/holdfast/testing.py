@@ -76,12 +76,24 @@ class RecordingRuntime(Runtime):
         ['ValueError']
     """
 
-    def __init__(self, settings: Settings | None = None, *, rules: Iterable[Rule] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        rules: Iterable[Rule] = (),
+        adapter_rules: Iterable[Rule] = (),
+    ) -> None:
         self.recorded = RecordingReporter()
         self.departures: list[Departure] = []
         chosen = settings or Settings(reporters=())
         inline = replace(chosen, reporting=replace(chosen.reporting, inline=True))
-        super().__init__(inline, rules=rules, clock=FakeClock(), reporters=[self.recorded])
+        super().__init__(
+            inline,
+            rules=rules,
+            adapter_rules=adapter_rules,
+            clock=FakeClock(),
+            reporters=[self.recorded],
+        )
 
     def is_ours(self) -> bool:
         """Tell that the process may be left, as if this runtime were installed."""

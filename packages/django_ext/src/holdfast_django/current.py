@@ -44,7 +44,7 @@ def rebuild() -> Runtime:
         SettingsError: With every mistake at once.
     """
     settings = load()
-    return replace(Runtime(settings, rules=rules_of(settings)))
+    return replace(Runtime(settings, adapter_rules=rules_of(settings)))
 
 
 def replace(runtime: Runtime) -> Runtime:

@@ -79,7 +79,8 @@ class Holdfast:
         settings = settings_of(app)
         runtime = Runtime(
             settings,
-            rules=(*self._rules, *werkzeug_rules(), *click_rules()),
+            rules=self._rules,
+            adapter_rules=(*werkzeug_rules(), *click_rules()),
             clock=self._clock,
             reporters=self._reporters,
         )

@@ -15,6 +15,7 @@ from holdfast.settings.alerts import (
 )
 from holdfast.settings.channels import ChannelSettings, WebhookSettings
 from holdfast.settings.handlers import RecoverySettings
+from holdfast.settings.rules import RuleSettings
 from holdfast.settings.sections import (
     CrashSettings,
     HooksSettings,
@@ -35,6 +36,9 @@ from holdfast.strict import (
 )
 
 __all__ = [
+    "AlertRuleSettings",
+    "AlertsSettings",
+    "BudgetSettings",
     "ChannelSettings",
     "CrashSettings",
     "DottedPath",
@@ -50,6 +54,7 @@ __all__ = [
     "ReporterName",
     "ReportingSettings",
     "Settings",
+    "RuleSettings",
     "SettingsError",
     "WebhookSettings",
     "load_flat_settings",
@@ -80,6 +85,9 @@ class Settings(Section):
     """Functions asked first what an exception means, in this order, at most 100."""
 
     middleware: Annotated[tuple[DottedPath, ...], Items(most=100)] = ()
+    rules: Annotated[tuple[RuleSettings, ...], Items(most=1000)] = ()
+    """Rules asked next, before an adapter's and the built-in ones, at most 1000."""
+
     """Steps of the handler's pipeline, outermost first, at most 100."""
 
     handlers: Mapping[str, DottedPath] = field(default_factory=dict[str, str], hash=False)
