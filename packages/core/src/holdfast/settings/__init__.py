@@ -49,6 +49,7 @@ __all__ = [
     "Language",
     "LoggingSettings",
     "Problem",
+    "QuietHoursSettings",
     "RecoverySettings",
     "RedactSettings",
     "ReporterName",
@@ -131,6 +132,7 @@ class Settings(Section):
     reporting: ReportingSettings = field(default_factory=ReportingSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     hooks: HooksSettings = field(default_factory=HooksSettings)
+    alerts: AlertsSettings = field(default_factory=AlertsSettings)
     webhook: WebhookSettings = field(default_factory=WebhookSettings)
     jobs: JobsSettings = field(default_factory=JobsSettings)
     crash: CrashSettings = field(default_factory=CrashSettings)
@@ -144,3 +146,5 @@ class Settings(Section):
         """Yield field and message for each broken rule between several fields."""
         if self.language not in self.languages:
             yield "language", f"must be one of the languages: {', '.join(self.languages)}"
+        if not self.release and "new_in_release" in {r.when for r in self.alerts.rules.values()}:
+            yield "release", "is required by a rule of alerts that asks for what is new in it"
