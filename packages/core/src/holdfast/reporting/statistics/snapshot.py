@@ -7,6 +7,7 @@ from typing import cast
 
 from holdfast.record import ErrorRecord
 from holdfast.redact import JsonValue
+from holdfast.reporting.statistics.series import label
 from holdfast.reporting.statistics.sketch import DurationSummary
 from holdfast.reporting.statistics.windows import Recent
 
@@ -82,12 +83,12 @@ class LastError:
         said, origin = record.classification, record.origin
         return cls(
             time=record.time,
-            code=said.code,
-            type=record.type,
+            code=label(said.code),
+            type=label(record.type),
             status=said.status,
-            boundary=origin.boundary,
-            operation=origin.operation,
-            trace_id=record.trace_id,
+            boundary=label(origin.boundary),
+            operation=label(origin.operation),
+            trace_id=label(record.trace_id),
             record_id=record.id,
             fingerprint=record.fingerprint,
         )
