@@ -57,6 +57,8 @@ class ServiceErrors:
     """`envelope`, and callers may ask for problems; or `problem`, and that is all they get."""
     problem_type: str = "about:blank"
     """Member `type` of a problem; `{code}` in it becomes the code."""
+    catalog: str = ""
+    """Path of the pages of codes, with a slash at its end; empty: they are not served."""
     view_of: ViewOf = _no_view
     """Finds the view of an operation, for generators that do not say which it is."""
 
@@ -65,6 +67,12 @@ class ServiceErrors:
         """The formats of its answers to programs."""
         both = (Format.ENVELOPE, Format.PROBLEM)
         return both[1:] if self.response_format == "problem" else both
+
+    def type_of(self, code: str) -> str:
+        """Return the member `type` of a problem with a code."""
+        to_page = self.catalog and self.problem_type == "about:blank"
+        uri = f"{self.catalog}{{code}}" if to_page else self.problem_type
+        return uri.replace("{code}", code)
 
 
 def envelope_schema(openapi: str = "3.1.0") -> Json:
@@ -206,7 +214,7 @@ class ErrorComponents:
 
     def _problem(self, error: CatalogEntry) -> Json:
         return {
-            "type": self._service.problem_type.replace("{code}", error.code),
+            "type": self._service.type_of(error.code),
             "title": error.title,
             "status": error.status,
             "detail": error.title,

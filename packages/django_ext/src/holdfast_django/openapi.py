@@ -25,6 +25,7 @@ from holdfast.catalog import CatalogEntry, find
 from holdfast.codes import ErrorCode
 from holdfast.openapi import ErrorComponents, Json, ServiceErrors
 from holdfast.raising import declared_errors
+from holdfast_django.catalog import catalog_address
 from holdfast_django.current import project_settings
 
 if TYPE_CHECKING:
@@ -125,5 +126,7 @@ def _is_of(thing: object, package: str) -> bool:
 def _service() -> ServiceErrors:
     settings = project_settings()
     return ServiceErrors(
-        response_format=settings.response_format, problem_type=settings.problem_type
+        response_format=settings.response_format,
+        problem_type=settings.problem_type,
+        catalog=catalog_address(),
     )

@@ -20,6 +20,7 @@ from holdfast_flask.config import FlaskSettings, settings_of
 from holdfast_flask.handlers import Handlers
 from holdfast_flask.languages import speak_through_babel
 from holdfast_flask.log import HandledElsewhere
+from holdfast_flask.neighbours import neighbour_rules
 from holdfast_flask.responses import Responder
 from holdfast_flask.rules import click_rules, werkzeug_rules
 from holdfast_flask.wsgi import Boundary
@@ -80,7 +81,7 @@ class Holdfast:
         runtime = Runtime(
             settings,
             rules=self._rules,
-            adapter_rules=(*werkzeug_rules(), *click_rules()),
+            adapter_rules=(*neighbour_rules(), *werkzeug_rules(), *click_rules()),
             clock=self._clock,
             reporters=self._reporters,
         )

@@ -28,6 +28,7 @@ from holdfast_flask.capture import (
     recovered,
     verdict,
 )
+from holdfast_flask.neighbours import unanswered
 from holdfast_flask.responses import Responder
 from holdfast_flask.rules import headers_of
 from holdfast_flask.streams import WatchedStream
@@ -52,6 +53,8 @@ class Handlers:
         app.register_error_handler(500, self.on_server_error)
         app.register_error_handler(HTTPException, self.on_http_error)
         app.register_error_handler(AppError, self.on_app_error)
+        for left in unanswered(app):
+            app.register_error_handler(left, self._answer)
         override(app, "handle_user_exception", self._observing(app, app.handle_user_exception))
         override(app, "process_response", self._checking(app.process_response))
 
