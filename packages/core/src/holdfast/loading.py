@@ -1,15 +1,16 @@
 """What settings name by dotted path becomes objects; what cannot be loaded is told all at once."""
 
 import importlib
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import TypeVar, cast
 
 from holdfast import catalog
-from holdfast.language import Texts
 from holdfast.classify import ClassifierFunction, Rule
 from holdfast.classify.classifier import objection_to
 from holdfast.codes import declared, spec_of
+from holdfast.language import Texts
 from holdfast.record import text_of, type_name
 from holdfast.redact import Redactor
 from holdfast.settings import Problem, RuleSettings, SettingsError
@@ -44,7 +45,6 @@ class Loader:
         loaded = {name: self.load(f"{place}[{name!r}]", path) for name, path in paths.items()}
         return {name: found for name, found in loaded.items() if found is not None}
 
-    def make_all(
     def load_classifiers(self, paths: Iterable[str]) -> list[ClassifierFunction]:
         """Return the functions of `CLASSIFIERS`; one that is asynchronous is a problem."""
         functions: list[ClassifierFunction] = []
@@ -63,6 +63,7 @@ class Loader:
         loaded = [self._load_rule(i, told) for i, told in enumerate(rules)]
         return [rule for rule in loaded if rule is not None]
 
+    def make_all(
         self, setting: str, names: Iterable[str], shipped: Mapping[str, str], owner: object
     ) -> list[object]:
         """Return the reporters that a setting names.
@@ -124,7 +125,6 @@ class Loader:
         if self.problems:
             raise SettingsError(self.problems)
 
-    def _make(
     def _found(self, place: str, path: str) -> object:
         module_name, _, name = path.partition(":") if ":" in path else path.rpartition(".")
         try:
@@ -165,6 +165,7 @@ class Loader:
             near = nearest(name, [key for key in known if isinstance(known[key], type)])
             self.problems.append(Problem(place, f"module {module!r} has no {name!r}", near))
 
+    def _make(
         self,
         place: str,
         name: str,
