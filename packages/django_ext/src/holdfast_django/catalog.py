@@ -35,7 +35,7 @@ def index(request: HttpRequest) -> HttpResponseBase:
 def page(request: HttpRequest, code: str) -> HttpResponseBase:
     """Say what a code means."""
     if written := canonical(code):
-        return HttpResponsePermanentRedirect(written)
+        return HttpResponsePermanentRedirect(f"{request.path.rpartition('/')[0]}/{written}")
     found = _pages(request).of(code)
     if found is None:
         raise ResourceNotFoundError("There is no such error code")

@@ -1,6 +1,6 @@
 """Pages of the catalogue, which the `type` of a problem leads to."""
 
-from flask import Blueprint, Response, current_app, redirect, request
+from flask import Blueprint, Response, current_app, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from holdfast.catalog.pages import Page, Pages, canonical
@@ -34,7 +34,7 @@ def catalog_blueprint(runtime: Runtime, prefix: str) -> Blueprint:
 
     def page(code: str) -> AnyResponse:
         if written := canonical(code):
-            return redirect(written, 301)
+            return redirect(url_for(".page", code=written), 301)
         found = pages().of(code)
         if found is None:
             raise ResourceNotFoundError("There is no such error code")

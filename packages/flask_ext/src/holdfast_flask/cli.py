@@ -4,12 +4,14 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from importlib import import_module
 from typing import cast
 
+from click import Choice, argument, option
 from flask import current_app
 from flask.cli import AppGroup
 
-from holdfast import catalog
+from holdfast.catalog.export import EXPORTERS, export
 from holdfast.runtime import current_runtime
 from holdfast_flask.audit import findings
 
@@ -17,10 +19,16 @@ commands = AppGroup("holdfast", help="Errors and health of this application.")
 
 
 @commands.command("codes")
-def codes() -> None:
-    """List every error code that callers may see."""
-    for entry in catalog.entries():
-        _say(f"{entry.code:32} {entry.status}  {entry.type:24} {entry.title}")
+@option("--format", "form", type=Choice(sorted(EXPORTERS)), default="text")
+@argument("modules", nargs=-1, metavar="[MODULE]...")
+def codes(form: str, modules: tuple[str, ...]) -> None:
+    """List every error code that callers may see.
+
+    MODULE is imported before, where the application itself does not.
+    """
+    for module in modules:
+        import_module(module)
+    sys.stdout.write(export(form))
 
 
 @commands.command("settings")
