@@ -131,7 +131,9 @@ def is_contended(error: BaseException) -> bool:
 
 
 def _driver_error(error: BaseException) -> BaseException:
-    return error.__cause__ or error
+    """Return what the driver raised: SQLAlchemy keeps it as `orig`, Django as the cause."""
+    original: object = getattr(error, "orig", None)
+    return original if isinstance(original, BaseException) else error.__cause__ or error
 
 
 def _text(error: BaseException) -> str:

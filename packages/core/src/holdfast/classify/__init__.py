@@ -11,6 +11,7 @@ from holdfast.classify.classifier import (
     default_classifier,
     determine_http_status,
 )
+from holdfast.classify.databases import database_rules
 from holdfast.classify.explain import Explanation, Note
 from holdfast.classify.groups import (
     CONTROL_FLOW,
@@ -22,7 +23,6 @@ from holdfast.classify.groups import (
 from holdfast.classify.partial import Partial
 from holdfast.classify.rulebook import MAX_CACHED_TYPES
 from holdfast.classify.rules import Rule
-from holdfast.classify.standard import database_rules
 
 __all__ = [
     "CONTROL_FLOW",

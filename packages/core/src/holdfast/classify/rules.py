@@ -132,7 +132,7 @@ class Rule:
 
     def _judged(self) -> Iterator[tuple[str, bool]]:
         """Yield each thing that may be wrong with a rule, and whether it is."""
-        says = bool(self.says().facts())
+        says = self.says() != Partial()
         yield (
             f"it needs its module: 'package.{self.match}'",
             isinstance(self.match, str) and "." not in self.match,
