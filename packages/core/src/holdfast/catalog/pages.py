@@ -18,7 +18,7 @@ from holdfast.language import Texts
 from holdfast.lazytext import speaking
 
 HEADING: Final = "Error codes"
-TOO: Final = (
+SAID: Final = (
     HEADING,
     *("Code", "Status", "Title", "Kind", "Type", "Category"),
     *("Trying again may help", "yes", "no", "What you can do", "Details", "Declared by"),
