@@ -15,6 +15,9 @@ class Role(StrEnum):
 _ROLES = {"Bearer clerk": Role.CLERK, "Bearer manager": Role.MANAGER}
 _EXPIRED = {"Bearer yesterday"}
 
+ACCESS_ERRORS = (AuthenticationError, ErrorCode.TOKEN_EXPIRED, AuthorizationError)
+"""How somebody may be turned away."""
+
 
 def require(role: Role, authorization: str) -> None:
     """Let only a role pass.

@@ -6,8 +6,11 @@ from urllib.parse import quote
 from examples.shop.errors import PaymentDeclined
 from examples.shop.model import Order
 from examples.shop.neighbours import OK, Neighbour
+from holdfast import CommunicationError, DeadlineExceededError, DependencyError
 
 DECLINED = 402
+PAYMENT_ERRORS = (PaymentDeclined, DependencyError, CommunicationError, DeadlineExceededError)
+"""What may become of a payment."""
 
 
 @dataclass(frozen=True, slots=True)

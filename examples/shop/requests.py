@@ -6,6 +6,14 @@ from typing import cast
 
 from holdfast import ErrorCode, ValidationError
 
+BODY_ERRORS = (
+    ErrorCode.INVALID_REQUEST_DATA,
+    ErrorCode.MALFORMED_JSON,
+    ErrorCode.PAYLOAD_TOO_LARGE,
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+)
+"""What may be wrong with any body; the frameworks themselves refuse those that are too large."""
+
 
 def read_object(content_type: str, body: bytes) -> dict[str, object]:
     """Return the JSON object in the body of a request."""

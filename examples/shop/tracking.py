@@ -218,6 +218,9 @@ EXAMPLES: dict[str, Callable[[], AppError]] = {
 }
 """An example of each, by the name under which the shops raise it."""
 
+RAISED = sorted({make().code for make in EXAMPLES.values()})
+"""The codes of the examples."""
+
 
 def raise_example(name: str) -> None:
     """Raise one of the examples."""

@@ -16,5 +16,6 @@ urlpatterns = [
     path("errors/<str:name>", views.raise_example),
     path("crash", views.crash),
     path("metrics", views.metrics),
+    path("openapi.json", views.openapi),
     path("health/", include("holdfast_django.urls")),
 ]

@@ -1,16 +1,29 @@
 """The shop's API with Django: views that know requests and answers, and nothing of errors."""
 
+from functools import cache
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET, require_POST
 
 from examples.shop import access, mistakes, tracking
-from examples.shop.calculator import calculate
-from examples.shop.requests import OrderRequest, PaymentRequest, gateway_mode, read_object
+from examples.shop.calculator import CalculatorCode, calculate
+from examples.shop.errors import OutOfStock, ShopCode
+from examples.shop.openapi import document_of
+from examples.shop.payments import PAYMENT_ERRORS
+from examples.shop.requests import (
+    BODY_ERRORS,
+    OrderRequest,
+    PaymentRequest,
+    gateway_mode,
+    read_object,
+)
 from examples.shop.service import Shop
 from examples.shop_django.apps import payment_gateway
 from examples.shop_django.store import DjangoStore
 from examples.shop_worker import tasks
+from holdfast import ResourceNotFoundError, ValidationError, WorkflowError, raises
 from holdfast.integrations.prometheus import metrics_response
+from holdfast_django.operations import service_errors
 
 shop = Shop(DjangoStore(), payment_gateway())
 
@@ -21,12 +34,14 @@ def products(_request: HttpRequest) -> JsonResponse:
     return JsonResponse([product.as_json() for product in shop.products()], safe=False)
 
 
+@raises(ResourceNotFoundError)
 @require_GET
 def product(_request: HttpRequest, sku: str) -> JsonResponse:
     """Show one product."""
     return JsonResponse(shop.product(sku).as_json())
 
 
+@raises(*BODY_ERRORS, ValidationError, ResourceNotFoundError, OutOfStock, ShopCode.ORDER_TOO_LARGE)
 @require_POST
 def place_order(request: HttpRequest) -> JsonResponse:
     """Take an order."""
@@ -36,6 +51,7 @@ def place_order(request: HttpRequest) -> JsonResponse:
     return JsonResponse(order.as_json(), status=201)
 
 
+@raises(*BODY_ERRORS, ValidationError, ResourceNotFoundError, WorkflowError, *PAYMENT_ERRORS)
 @require_POST
 def pay(request: HttpRequest, order_id: int) -> JsonResponse:
     """Pay an order."""
@@ -43,6 +59,7 @@ def pay(request: HttpRequest, order_id: int) -> JsonResponse:
     return JsonResponse({"receipt": shop.pay(order_id, payment.card, payment.mode)})
 
 
+@raises(*BODY_ERRORS, ResourceNotFoundError, WorkflowError)
 @require_POST
 def refund(request: HttpRequest, order_id: int) -> JsonResponse:
     """Take an order back; the money follows behind."""
@@ -59,6 +76,7 @@ def print_catalogue(_request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "printing"}, status=202)
 
 
+@raises(*access.ACCESS_ERRORS)
 @require_GET
 def sales(request: HttpRequest) -> JsonResponse:
     """Show the total of all paid orders to a manager."""
@@ -66,6 +84,7 @@ def sales(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"total": shop.sales()})
 
 
+@raises(*BODY_ERRORS, *CalculatorCode)
 @require_POST
 def calculation(request: HttpRequest) -> JsonResponse:
     """Calculate."""
@@ -73,6 +92,7 @@ def calculation(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"result": calculate(data.get("a"), data.get("b"), data.get("operation"))})
 
 
+@raises(*tracking.RAISED)
 @require_GET
 def raise_example(_request: HttpRequest, name: str) -> HttpResponse:
     """Raise one of the errors of a commerce tracking service."""
@@ -92,6 +112,18 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Show what was counted."""
     content_type, body = metrics_response(request.headers.get("Accept", ""))
     return HttpResponse(body, content_type=content_type)
+
+
+@require_GET
+def openapi(_request: HttpRequest) -> JsonResponse:
+    """Show the document of this API."""
+    return JsonResponse(document())
+
+
+@cache
+def document() -> dict[str, object]:
+    """Return the document; it is made once, by who asks first."""
+    return document_of(service_errors())
 
 
 def sent(request: HttpRequest) -> dict[str, object]:

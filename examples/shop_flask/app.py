@@ -5,20 +5,31 @@ uvicorn examples.shop_flask.app:asgi
 """
 
 import os
+from functools import cache
 
 from asgiref.wsgi import WsgiToAsgi
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 from examples.shop import access, mistakes, tracking
-from examples.shop.calculator import calculate
-from examples.shop.payments import Gateway
-from examples.shop.requests import OrderRequest, PaymentRequest, gateway_mode, read_object
+from examples.shop.calculator import CalculatorCode, calculate
+from examples.shop.errors import OutOfStock, ShopCode
+from examples.shop.openapi import document_of
+from examples.shop.payments import PAYMENT_ERRORS, Gateway
+from examples.shop.requests import (
+    BODY_ERRORS,
+    OrderRequest,
+    PaymentRequest,
+    gateway_mode,
+    read_object,
+)
 from examples.shop.service import Shop
 from examples.shop_flask.store import SqliteStore
 from examples.shop_worker import tasks
+from holdfast import ResourceNotFoundError, ValidationError, WorkflowError, raises
 from holdfast.integrations.prometheus import metrics_response
 from holdfast_flask import Holdfast
+from holdfast_flask.openapi import service_errors
 
 LARGEST_BODY = 10_000
 
@@ -40,6 +51,7 @@ def create_app() -> Flask:
     health.register_check("payment-gateway", gateway.answers, critical=False, timeout=1.0)
     add_shop(app, Shop(store, gateway))
     add_examples(app)
+    add_document(app)
     return app
 
 
@@ -50,10 +62,14 @@ def add_shop(app: Flask, shop: Shop) -> None:
     def products() -> ResponseReturnValue:
         return [product.as_json() for product in shop.products()]
 
+    @raises(ResourceNotFoundError)
     @app.get("/products/<sku>")
     def product(sku: str) -> ResponseReturnValue:
         return shop.product(sku).as_json()
 
+    @raises(
+        *BODY_ERRORS, ValidationError, ResourceNotFoundError, OutOfStock, ShopCode.ORDER_TOO_LARGE
+    )
     @app.post("/orders")
     def place_order() -> ResponseReturnValue:
         wanted = OrderRequest.read(sent())
@@ -61,11 +77,13 @@ def add_shop(app: Flask, shop: Shop) -> None:
         tasks.confirm_order.delay(order.id, wanted.mail)
         return order.as_json(), 201
 
+    @raises(*BODY_ERRORS, ValidationError, ResourceNotFoundError, WorkflowError, *PAYMENT_ERRORS)
     @app.post("/orders/<int:order_id>/payment")
     def pay(order_id: int) -> ResponseReturnValue:
         payment = PaymentRequest.read(sent())
         return {"receipt": shop.pay(order_id, payment.card, payment.mode)}
 
+    @raises(*BODY_ERRORS, ResourceNotFoundError, WorkflowError)
     @app.post("/orders/<int:order_id>/refund")
     def refund(order_id: int) -> ResponseReturnValue:
         mode = gateway_mode(sent())
@@ -78,6 +96,7 @@ def add_shop(app: Flask, shop: Shop) -> None:
         tasks.print_catalogue.delay()
         return {"status": "printing"}, 202
 
+    @raises(*access.ACCESS_ERRORS)
     @app.get("/sales")
     def sales() -> ResponseReturnValue:
         access.require(access.Role.MANAGER, request.headers.get("Authorization", ""))
@@ -87,11 +106,13 @@ def add_shop(app: Flask, shop: Shop) -> None:
 def add_examples(app: Flask) -> None:
     """Add the calculator, the errors that are raised on request, and the metrics."""
 
+    @raises(*BODY_ERRORS, *CalculatorCode)
     @app.post("/calculate")
     def calculation() -> ResponseReturnValue:
         data = sent()
         return {"result": calculate(data.get("a"), data.get("b"), data.get("operation"))}
 
+    @raises(*tracking.RAISED)
     @app.get("/errors/<name>")
     def raise_example(name: str) -> ResponseReturnValue:
         tracking.raise_example(name)
@@ -106,6 +127,16 @@ def add_examples(app: Flask) -> None:
     def metrics() -> ResponseReturnValue:
         content_type, body = metrics_response(request.headers.get("Accept", ""))
         return body, {"Content-Type": content_type}
+
+
+def add_document(app: Flask) -> None:
+    """Add the document of this API; it is made once, by who asks first."""
+
+    @cache
+    def document() -> dict[str, object]:
+        return document_of(service_errors(app))
+
+    app.add_url_rule("/openapi.json", "openapi", document)
 
 
 def sent() -> dict[str, object]:

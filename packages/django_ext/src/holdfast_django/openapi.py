@@ -23,10 +23,9 @@ from rest_framework.views import APIView
 
 from holdfast.catalog import CatalogEntry, find
 from holdfast.codes import ErrorCode
-from holdfast.openapi import ErrorComponents, Json, ServiceErrors
+from holdfast.openapi import ErrorComponents, Json
 from holdfast.raising import declared_errors
-from holdfast_django.catalog import catalog_address
-from holdfast_django.current import project_settings
+from holdfast_django.operations import service_errors
 
 if TYPE_CHECKING:
     from drf_spectacular.utils import Direction
@@ -53,7 +52,7 @@ class ErrorResponses(openapi.AutoSchema):
         given = cast("Json", super()._get_response_bodies(direction))
         if direction != "response":  # of a callback, which somebody else answers
             return given
-        parts = ErrorComponents(spectacular_settings.OAS_VERSION, _service())
+        parts = ErrorComponents(spectacular_settings.OAS_VERSION, service_errors())
         errors = [*self._derived_errors(), *_declared(self.view, self.method)]
         ours = parts.responses(errors)
         for section, found in parts.components.items():
@@ -121,12 +120,3 @@ def _entry(code: ErrorCode) -> CatalogEntry:
 def _is_of(thing: object, package: str) -> bool:
     cls = thing if isinstance(thing, type) else type(thing)
     return any(parent.__module__.partition(".")[0] == package for parent in cls.__mro__)
-
-
-def _service() -> ServiceErrors:
-    settings = project_settings()
-    return ServiceErrors(
-        response_format=settings.response_format,
-        problem_type=settings.problem_type,
-        catalog=catalog_address(),
-    )
