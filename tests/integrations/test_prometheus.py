@@ -3,12 +3,16 @@
 import http.client
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -19,13 +23,18 @@ from tests.integrations.conftest import need
 need("prometheus_client")
 
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest  # noqa: E402  # not before it is known to be there
+from prometheus_client.metrics_core import Metric  # noqa: E402
+from prometheus_client.openmetrics import parser as openmetrics  # noqa: E402
 from prometheus_client.parser import text_string_to_metric_families  # noqa: E402
 
+from holdfast.clock import SystemClock  # noqa: E402
+from holdfast.codes import Severity  # noqa: E402
 from holdfast.errors import AppError, ResourceNotFoundError  # noqa: E402
 from holdfast.events import Event  # noqa: E402
 from holdfast.integrations import prometheus  # noqa: E402
 from holdfast.integrations.prometheus import (  # noqa: E402
     MAX_ERRORS,
+    MAX_EVENTS,
     MAX_LABEL,
     MAX_OPERATIONS,
     PrometheusReporter,
@@ -33,6 +42,7 @@ from holdfast.integrations.prometheus import (  # noqa: E402
     metrics_response,
 )
 from holdfast.origin import Origin  # noqa: E402
+from holdfast.record import ErrorHandled  # noqa: E402
 from holdfast.reporting.dispatcher import Reporter  # noqa: E402
 from holdfast.runtime import Runtime  # noqa: E402
 from holdfast.settings import ReportingSettings, Settings, SettingsError  # noqa: E402
@@ -273,20 +283,196 @@ def test_a_missing_library_is_a_mistake_in_the_settings(monkeypatch: pytest.Monk
         Runtime(Settings(reporters=("prometheus",)))
 
 
+class Stuck:
+    """Holds the only thread of a reporter until it is let go."""
+
+    name = "stuck"
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.reporter, self.go_on = reporter, threading.Event()
+
+    def report(self, event: Event) -> None:
+        """Wait, then pass the event on."""
+        self.go_on.wait(20)
+        self.reporter.report(event)
+
+
+def test_errors_whose_events_found_the_queue_full_are_counted() -> None:
+    """What is shown comes from the statistics: of a thousand errors two get through, and all count."""
+    registry, relay = CollectorRegistry(), Relay()
+    stuck = Stuck(relay)
+    queued = Settings(reporters=(), reporting=ReportingSettings(queue_size=1))
+    runtime = Runtime(queued, reporters=[stuck])
+    relay.reporter = PrometheusReporter(runtime, registry=registry)
+
+    for _ in range(1000):
+        runtime.handle(KeyError("sku"), ORIGIN)
+    meanwhile = value(exposition(registry), "holdfast_errors_total")
+    stuck.go_on.set()
+    runtime.close()
+
+    body = exposition(registry)
+    assert value(body, "holdfast_reports_total", outcome="delivered") < 10
+    assert meanwhile == value(body, "holdfast_errors_total") == 1000
+
+
+def test_requests_and_the_time_of_the_last_error_are_shown() -> None:
+    """What is needed to know how many of them failed, and whether any did of late."""
+    registry = CollectorRegistry()
+    runtime = Late(registry)
+    for _ in range(3):
+        runtime.statistics.request()
+    record = runtime.handle(KeyError("sku"), ORIGIN).record
+    assert record is not None
+
+    body = exposition(registry)
+
+    assert value(body, "holdfast_requests_total", service="shop") == 3
+    last = [
+        sample
+        for family in text_string_to_metric_families(body.decode())
+        for sample in family.samples
+        if sample.name == "holdfast_last_error_timestamp_seconds"
+    ]
+    assert [sample.labels for sample in last] == [{"service": "shop", "fault": "SERVICE"}]
+    assert last[0].value == pytest.approx(record.time.timestamp(), abs=1e-3)
+
+
+def test_recovered_errors_are_errors_and_told_apart() -> None:
+    """How many came to nobody, by code."""
+    registry = CollectorRegistry()
+    runtime = Late(registry)
+    record = runtime.handle(KeyError("sku"), ORIGIN).record
+    assert record is not None
+    event = ErrorHandled(
+        name="error.handled",
+        severity=Severity.WARNING,
+        time=record.time,
+        attributes={"recovered": True},
+        record=record,
+    )
+
+    runtime.emit(event)
+
+    body = exposition(registry)
+    assert value(body, "holdfast_errors_total", code="INTERNAL_ERROR") == 2
+    assert value(body, "holdfast_recovered_errors_total", code="INTERNAL_ERROR") == 1
+
+
+def test_durations_of_events_are_a_histogram() -> None:
+    """By name of the event, the names bounded."""
+    registry = CollectorRegistry()
+    runtime = Late(registry)
+    now = datetime(2024, 1, 15, tzinfo=UTC)
+
+    for number in range(2 * MAX_EVENTS):
+        told = {"duration": 0.05 + number}
+        name = f"app.event_{number}"
+        runtime.emit(Event(name=name, severity=Severity.INFO, time=now, attributes=told))
+
+    durations = {
+        sample.labels["event"]: sample.value
+        for family in text_string_to_metric_families(exposition(registry).decode())
+        for sample in family.samples
+        if sample.name == "holdfast_event_duration_seconds_count"
+    }
+    assert len(durations) == MAX_EVENTS + 1
+    assert durations["other"] == MAX_EVENTS
+    bucket = {"service": "shop", "event": "app.event_0", "le": "0.1"}
+    assert registry.get_sample_value("holdfast_event_duration_seconds_bucket", bucket) == 1
+
+
+def test_labels_stay_few_in_a_flood_and_both_formats_can_be_read() -> None:
+    """Of 10^5 different codes, operations and messages, line breaks and surrogates among them."""
+    registry = CollectorRegistry()
+    runtime = Late(registry)
+    many = 100_000
+    template = AppError("boom", code="TEMPLATE")
+    record = runtime.handle(template, ORIGIN).record
+    assert record is not None
+
+    for number in range(many):
+        said = replace(record.classification, code=f'CODE_{number}\n"\\')
+        origin = Origin(boundary=f"b\ud800{number}", operation=f"GET /{number}\r\n\u2028é")
+        event = replace(record, classification=said, origin=origin, message=f"{number}")
+        runtime.statistics.hear(
+            ErrorHandled(name="x", severity=Severity.ERROR, time=record.time, record=event)
+        )
+
+    text, strict = exposition(registry), generate_strictly(registry)
+    assert value(text, "holdfast_errors_total") == many + 1
+    assert value(text, "holdfast_operation_errors_total") == many + 1
+    families = strictly(strict)
+    counted = {
+        sample.name: sum(one.value for one in family.samples if one.name == sample.name)
+        for family in families
+        for sample in family.samples
+    }
+    assert (
+        counted["holdfast_errors_total"] == counted["holdfast_operation_errors_total"] == many + 1
+    )
+    assert len(text.splitlines()) < 4 * (MAX_ERRORS + MAX_OPERATIONS)
+
+
+def strictly(text: str) -> list[Metric]:
+    """Read OpenMetrics with the parser of the format's authors."""
+    name = "text_string_to_metric_families"  # which has no annotations
+    read = cast("Callable[[str], Iterable[Metric]]", getattr(openmetrics, name))
+    return list(read(text))
+
+
+def generate_strictly(registry: CollectorRegistry) -> str:
+    """Return the metrics in the format of OpenMetrics, whose parser takes nothing that is not in order."""
+    accept = "application/openmetrics-text; version=1.0.0"
+    return metrics_response(accept, registry=registry)[1].decode()
+
+
+@given(
+    st.lists(
+        st.tuples(anything, anything, anything, anything, st.integers(0, 5)),
+        min_size=1,
+        max_size=20,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_counted_both_parsers_read_it(
+    errors: list[tuple[str, str, str, str, int]],
+) -> None:
+    """Codes, operations, boundaries and names of events as callers and bugs make them."""
+    registry = CollectorRegistry()
+    runtime = Late(registry)
+    now = datetime(2024, 1, 15, tzinfo=UTC)
+
+    for code, operation, boundary, name, seconds in errors:
+        origin = Origin(boundary=boundary, operation=operation)
+        runtime.handle(AppError(operation, code=code or "X"), origin)
+        told = {"duration": seconds}
+        runtime.emit(Event(name=name, severity=Severity.INFO, time=now, attributes=told))
+
+    strict = strictly(generate_strictly(registry))
+    assert {"holdfast_errors", "holdfast_event_duration_seconds"} <= {one.name for one in strict}
+    assert value(exposition(registry), "holdfast_errors_total") == len(errors)
+
+
 APPLICATION = """
-import os
+import atexit, os
 from holdfast.integrations.prometheus import metrics_response
 from holdfast.origin import Origin
 from holdfast.runtime import Runtime
 from holdfast.settings import ReportingSettings, Settings
 
 runtime = Runtime(Settings(reporters=("prometheus",), reporting=ReportingSettings(inline=True)))
+atexit.register(runtime.close)
 
 def application(environ, start_response):
     if environ["PATH_INFO"] == "/metrics":
         content_type, body = metrics_response(environ.get("HTTP_ACCEPT", ""))
         start_response("200 OK", [("Content-Type", content_type)])
         return [body]
+    runtime.statistics.request()
+    if environ["PATH_INFO"] == "/well":
+        start_response("200 OK", [("X-Worker", str(os.getpid()))])
+        return [b""]
     runtime.handle(KeyError("sku"), Origin(boundary="wsgi", operation="GET /"))
     start_response("500 No", [("X-Worker", str(os.getpid()))])
     return [b""]
@@ -354,3 +540,53 @@ def test_any_worker_answers_for_all_of_them(tmp_path: Path, options: tuple[str, 
     reports = {value(body, "holdfast_reports_total", outcome="delivered") for body in bodies}
     assert errors == {len(workers)}
     assert reports <= {len(workers) - behind for behind in range(len(set(workers)) + 1)}
+
+
+def served(host: str, path: str, *, number: int) -> list[str]:
+    """Make requests, at least so many and of at least two workers, and return which worker answered each."""
+    workers: list[str] = []
+    while len(workers) < number or len(set(workers)) < 2:  # the others may still be loading
+        workers.append(get(host, path)[0])
+    return workers
+
+
+def settled(host: str, requests: int) -> list[bytes]:
+    """Return what ten scrapes answer, once all workers have told of their requests, or what they say at last."""
+    clock, pause = SystemClock(), threading.Event()
+    over = clock.monotonic() + 20
+    while True:
+        bodies = [get(host, "/metrics")[1] for _ in range(10)]
+        counted = {value(body, "holdfast_requests_total") for body in bodies}
+        if counted == {requests} or clock.monotonic() > over:
+            return bodies
+        pause.wait(0.1)
+
+
+@pytest.mark.parametrize("options", [(), ("--preload",)], ids=["each-loads", "preload"])
+def test_the_requests_of_all_workers_add_up(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Also of workers that have no error to tell of and answer no scrape: soon after, for good."""
+    need("gunicorn")
+    with gunicorn(tmp_path, *options) as host:
+        workers = served(host, "/well", number=50)
+        failed = served(host, "/", number=1)
+        bodies = settled(host, len(workers) + len(failed))
+
+    requests = {value(body, "holdfast_requests_total") for body in bodies}
+    errors = {value(body, "holdfast_errors_total") for body in bodies}
+    assert requests == {len(workers) + len(failed)}
+    assert errors == {len(failed)}
+
+
+def test_what_workers_counted_that_are_gone_stays(tmp_path: Path) -> None:
+    """Of one that was killed, and of those that gunicorn replaces in the middle of everything."""
+    need("gunicorn")
+    with gunicorn(tmp_path, "--max-requests=40") as host:
+        workers = served(host, "/", number=30)
+        settled(host, len(workers))
+        os.kill(int(workers[-1]), signal.SIGKILL)
+        while len(set(workers)) < 5:
+            workers += served(host, "/well", number=10)
+        bodies = settled(host, len(workers))
+
+    assert {value(body, "holdfast_requests_total") for body in bodies} == {len(workers)}
+    assert len({value(body, "holdfast_errors_total") for body in bodies}) == 1
