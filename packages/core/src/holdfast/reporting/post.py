@@ -100,6 +100,8 @@ class Receiver:
             raise self._unanswered(request, error) from None  # it may hold the address
         finally:
             exchange.cancel()
+        if request.was_cut:  # in the middle of headers, which then seem to end there
+            raise self._late()
         if status not in _ACCEPTED:
             raise self._refusal(status, said, wait)
 
@@ -126,7 +128,7 @@ class Receiver:
     def _unanswered(self, request: "_Request", error: Exception) -> AppError:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         if request.was_cut or isinstance(reason, TimeoutError):
-            return DeadlineExceededError(f"{self.host} did not answer within {self.timeout:g} s")
+            return self._late()
         said = reason.strerror if isinstance(reason, OSError) else ""
         failure = CommunicationError(
             f"{self.host} cannot be reached: {said or type(reason).__name__}"
@@ -134,6 +136,9 @@ class Receiver:
         if isinstance(reason, ssl.SSLCertVerificationError):
             failure.transient = False
         return failure
+
+    def _late(self) -> DeadlineExceededError:
+        return DeadlineExceededError(f"{self.host} did not answer within {self.timeout:g} s")
 
     def _refusal(self, status: int, said: str, wait: str) -> DependencyError:
         words = f": {self.clean(said)}" if said else ""

@@ -119,7 +119,8 @@ class ChannelSettings(Section):
                 if not getattr(self, name):
                     yield name, "is required beside a host"
         if bool(self.user) != bool(self.password):
-            yield "password" if self.user else "user", "is required beside the other of the two"
+            missing, given = ("password", "user") if self.user else ("user", "password")
+            yield missing, f"is required beside a {given}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import Final, Literal, Protocol, TypeAlias, cast
+from typing import ClassVar, Final, Literal, Protocol, TypeAlias, cast
 
 from holdfast.clock import Clock
 from holdfast.redact import Redactor
@@ -99,8 +99,8 @@ class _LoggingSettings(Protocol):
 
 
 class _Settings(Protocol):
-    @property
-    def mailer(self) -> str: ...
+    mailer: ClassVar[str]
+
     @property
     def logging(self) -> _LoggingSettings: ...
 

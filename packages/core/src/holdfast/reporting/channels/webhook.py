@@ -58,14 +58,13 @@ class WebhookChannel:
 
 def generic(message: AlertMessage, wording: Wording) -> dict[str, object]:
     """Return all that is known, for programs, and the same in words, for people."""
-    clean = wording.clean
-    return {
+    told: dict[str, object] = {
         "id": message.id,
-        "stage": message.stage,
+        "stage": message.stage.value,
         "rule": message.rule,
-        "key": clean(message.key),
+        "key": message.key,
         "severity": level(message).name,
-        "title": clean(message.title),
+        "title": message.title,
         "subject": wording.subject(message),
         "time": message.time.isoformat(),
         "since": message.since.isoformat(),
@@ -76,9 +75,11 @@ def generic(message: AlertMessage, wording: Wording) -> dict[str, object]:
         "release": message.release,
         "host": message.host,
         "link": wording.address(message),
-        "facts": wording.facts(message),
-        "attributes": {
-            name: clean(value) if isinstance(value, str) else value
-            for name, value in message.attributes.items()
-        },
     }
+    cleaned = {name: _cleaned(value, wording) for name, value in told.items()}
+    attributes = {name: _cleaned(value, wording) for name, value in message.attributes.items()}
+    return {**cleaned, "facts": wording.facts(message), "attributes": attributes}
+
+
+def _cleaned(value: object, wording: Wording) -> object:
+    return wording.clean(value) if isinstance(value, str) else value
