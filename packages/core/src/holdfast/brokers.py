@@ -115,6 +115,15 @@ _REDIS: Final = (
     Meaning("redis.exceptions.ClusterDownError", _UNAVAILABLE, _NOT_SENT),
     Meaning("redis.exceptions.TryAgainError", _UNAVAILABLE, _NOT_SENT),
 )
+_REDIS_MANY: Final = (
+    Meaning("redis.multidb.exception.NoValidDatabaseException", _UNAVAILABLE, _NOT_SENT),
+    Meaning("redis.multidb.exception.TemporaryUnavailableException", _UNAVAILABLE, _NOT_SENT),
+    Meaning("redis.multidb.exception.UnhealthyDatabaseException", _UNAVAILABLE, _NOT_SENT),
+    Meaning("redis.multidb.exception.InitialHealthCheckFailedError", _UNAVAILABLE, _NOT_SENT),
+    Meaning("redis.auth.err.RequestTokenErr", _REFUSED, _NOT_SENT),
+    Meaning("redis.auth.err.TokenRenewalErr", _REFUSED, _NOT_SENT),
+    Meaning("redis.http.http_client.HttpError", _REFUSED, _IN_DOUBT),
+)
 _NATS: Final = (
     Meaning("nats.errors.NoServersError", ErrorCode.NATS_SERVICE_UNAVAILABLE, _NOT_SENT),
     Meaning("nats.errors.NoRespondersError", ErrorCode.NATS_SERVICE_UNAVAILABLE, _NOT_SENT),
@@ -127,5 +136,5 @@ _NATS: Final = (
     Meaning("nats.errors.AuthorizationError", _REFUSED, _NOT_SENT),
 )
 
-MEANINGS: Final = (*_TASKS, *_MESSAGES, *_AMQP, *_REDIS, *_NATS)
+MEANINGS: Final = (*_TASKS, *_MESSAGES, *_AMQP, *_REDIS, *_REDIS_MANY, *_NATS)
 """What is known; special conditions stand before the general ones of the same class."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, cast
 
 from holdfast.brokers import never_connected
-from holdfast.classify.conditions import carried_status
+from holdfast.classify.conditions import attribute_of, carried_status
 from holdfast.classify.rules import Rule
 from holdfast.codes import Effect, ErrorCode
 from holdfast.errors import AppError, DependencyError
@@ -28,7 +28,8 @@ _MEANINGS: Final[tuple[tuple[str, ErrorCode, Effect | None, str], ...]] = (
     ("httpx", _TIMED_OUT, _NOT_SENT, "ConnectTimeout PoolTimeout"),
     ("httpx", _TIMED_OUT, _IN_DOUBT, "TimeoutException"),
     ("httpx", _UNREACHABLE, _NOT_SENT, "ConnectError ProxyError"),
-    ("httpx", _UNREACHABLE, _IN_DOUBT, "NetworkError"),
+    ("httpx", _UNREACHABLE, _IN_DOUBT, "TransportError"),
+    ("httpx", _MISTAKE, _NOT_SENT, "LocalProtocolError UnsupportedProtocol"),
     ("httpx", _REFUSED, _IN_DOUBT, "RemoteProtocolError DecodingError TooManyRedirects"),
     ("requests.exceptions", _TIMED_OUT, _NOT_SENT, "ConnectTimeout"),
     ("requests.exceptions", _TIMED_OUT, _IN_DOUBT, "Timeout"),
@@ -45,12 +46,9 @@ _MEANINGS: Final[tuple[tuple[str, ErrorCode, Effect | None, str], ...]] = (
     ("urllib3.exceptions", _FULL, _NOT_SENT, "EmptyPoolError FullPoolError"),
     (
         *("urllib3.exceptions", _REFUSED, _IN_DOUBT),
-        "DecodeError IncompleteRead InvalidChunkLength ResponseError",
+        "DecodeError IncompleteRead InvalidChunkLength ResponseError ResponseNotChunked",
     ),
-    (
-        *("aiohttp.client_exceptions", _TIMED_OUT, _NOT_SENT),
-        "ConnectionTimeoutError",
-    ),
+    ("aiohttp.client_exceptions", _TIMED_OUT, _NOT_SENT, "ConnectionTimeoutError"),
     ("aiohttp.client_exceptions", _TIMED_OUT, _IN_DOUBT, "ServerTimeoutError"),
     ("aiohttp.client_exceptions", _UNREACHABLE, _NOT_SENT, "ClientConnectorError"),
     ("aiohttp.client_exceptions", _UNREACHABLE, _IN_DOUBT, "ClientConnectionError"),
@@ -118,22 +116,22 @@ def _by_reason(name: str) -> Iterator[Rule]:
 
 def _is_for(*names: str) -> Callable[[BaseException], bool]:
     def is_for(error: BaseException) -> bool:
-        reason: object = getattr(error, "reason", None)
+        reason: object = attribute_of(error, "reason")
         return any(cls.__name__ in names for cls in type(reason).__mro__)
 
     return is_for
 
 
 def _may_pass(error: BaseException) -> bool:
-    reply: object = getattr(error, "smtp_code", _TEMPORARY[0])
-    return isinstance(reply, int) and reply in _TEMPORARY
+    reply: object = attribute_of(error, "smtp_code")
+    return reply is None or reply in _TEMPORARY
 
 
 def answered(error: BaseException) -> AppError:
     """Return the error that stands for another service's answer, with its status and patience."""
     status = carried_status(error)
     if status is None:
-        reply: object = getattr(error, "errcode", None)
+        reply: object = attribute_of(error, "errcode")
         status = reply if isinstance(reply, int) else None
     spoken = DependencyError(upstream_status=status)
     spoken.retry_after = _patience(error) if spoken.transient else None
@@ -142,9 +140,9 @@ def answered(error: BaseException) -> AppError:
 
 def _patience(error: BaseException) -> float | None:
     """Return the seconds of a `Retry-After`; its other form, a date, is left to who retries."""
-    owner: object = getattr(error, "response", None)
-    headers: object = getattr(error if owner is None else owner, "headers", None)
-    read: object = getattr(headers, "get", None)
+    owner: object = attribute_of(error, "response")
+    headers: object = attribute_of(error if owner is None else owner, "headers")
+    read: object = attribute_of(headers, "get")
     said = cast("object", read("Retry-After")) if callable(read) else None
     if not isinstance(said, str) or not said.isascii() or not said.isdigit():
         return None

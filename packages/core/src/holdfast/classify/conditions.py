@@ -47,11 +47,11 @@ def carried_status(error: BaseException) -> int | None:
     (`DependencyError`), `status_code` (Django REST framework), `status` (aiohttp, `http.client`'s
     response), and `code` (urllib, werkzeug).
     """
-    response = _attribute(error, "response")
+    response = attribute_of(error, "response")
     places = [(response, "status_code"), (response, "status")] if response is not None else []
     names = ["upstream_status", *(() if isinstance(error, AppError) else _STATUSES)]
     for owner, name in (*places, *((error, name) for name in names)):
-        found = _attribute(owner, name)
+        found = attribute_of(owner, name)
         if isinstance(found, int) and 100 <= found <= 599:  # noqa: PLR2004  # RFC 9110, 15
             return int(found)
     return None
@@ -96,7 +96,8 @@ def _numbers(numbers: int | Collection[int]) -> frozenset[int]:
     return frozenset((numbers,) if isinstance(numbers, int) else numbers)
 
 
-def _attribute(owner: object, name: str) -> object:
+def attribute_of(owner: object, name: str) -> object:
+    """Return what a stranger's object says of itself, or None when it cannot be had."""
     try:
         found: object = getattr(owner, name, None)
     except Exception:  # noqa: BLE001  # httpx's raise when nothing was set
