@@ -24,6 +24,7 @@ need("prometheus_client")
 
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest  # noqa: E402  # not before it is known to be there
 from prometheus_client.metrics_core import Metric  # noqa: E402
+from prometheus_client.multiprocess import MultiProcessCollector  # noqa: E402
 from prometheus_client.openmetrics import parser as openmetrics  # noqa: E402
 from prometheus_client.parser import text_string_to_metric_families  # noqa: E402
 
@@ -575,6 +576,23 @@ def test_the_requests_of_all_workers_add_up(tmp_path: Path, options: tuple[str, 
     errors = {value(body, "holdfast_errors_total") for body in bodies}
     assert requests == {len(workers) + len(failed)}
     assert errors == {len(failed)}
+
+
+def test_workers_tell_of_requests_without_being_asked(tmp_path: Path) -> None:
+    """Nobody scrapes them and no error comes up: what they leave for others is complete within moments."""
+    need("gunicorn")
+    with gunicorn(tmp_path) as host:
+        workers = served(host, "/well", number=30)
+        clock, pause = SystemClock(), threading.Event()
+        over = clock.monotonic() + 20
+        told = 0.0
+        while told != len(workers) and clock.monotonic() < over:
+            pause.wait(0.1)
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry, str(tmp_path / "metrics"))  # type: ignore[no-untyped-call]  # is not annotated
+            told = value(generate_latest(registry), "holdfast_requests_total")
+
+    assert told == len(workers)
 
 
 def test_what_workers_counted_that_are_gone_stays(tmp_path: Path) -> None:
