@@ -26,8 +26,8 @@ from hypothesis import strategies as st
 from holdfast.classify import UNKNOWN, Classification, Classifier
 from holdfast.context import current_context, work_context
 from holdfast.errors import AppError, InternalServerError
-from holdfast.handler import Action, Verdict, last_server_error
-from holdfast.origin import ErrorContext, Origin
+from holdfast.handler import Action, Next, Verdict, last_server_error
+from holdfast.origin import ErrorContext
 from holdfast.runtime import Runtime
 from holdfast.settings import Settings
 from holdfast_django import current, signals
@@ -410,10 +410,9 @@ def test_propagated_exceptions_are_recorded_once(project: RecordingProject) -> N
 def test_a_handler_that_recovers_answers_the_request(project: RecordingProject) -> None:
     """A middleware of the handler may give a response of its own."""
 
-    def recover(error: BaseException, origin: Origin) -> Verdict:
+    @current.project_runtime().add_middleware
+    def recover(error: BaseException, context: ErrorContext, following: Next) -> Verdict:
         return Verdict(action=Action.RECOVERED, value=HttpResponse("recovered"))
-
-    current.project_runtime().handler._pipeline = recover
 
     assert Client().get("/sync/crash").content == b"recovered"
 
@@ -426,13 +425,12 @@ def test_a_status_that_no_error_has_becomes_500(
     """Whoever chose it: a raiser, a classifier of the project's, or a step of the handler."""
     nonsense = cast("int", status)
     handler = current.project_runtime().handler
-    decide = handler._pipeline
 
     def classify(error: BaseException, context: ErrorContext) -> Classification:
         return replace(UNKNOWN, status=nonsense)
 
-    def step(error: BaseException, origin: Origin) -> Verdict:
-        verdict = decide(error, origin)
+    def step(error: BaseException, context: ErrorContext, following: Next) -> Verdict:
+        verdict = following(error, context)
         assert verdict.answer is not None
         said = replace(verdict.answer.classification, status=nonsense)
         return replace(verdict, answer=replace(verdict.answer, classification=said))
@@ -443,7 +441,7 @@ def test_a_status_that_no_error_has_becomes_500(
     elif by == "classifier":
         handler.classifier = Classifier(functions=[classify])
     else:
-        handler._pipeline = step
+        handler.add_middleware(step)
 
     with patch.dict(FAILURES, crash=Mock(side_effect=error)):
         response = client.get("/sync/crash", headers={"Accept": "application/problem+json"})

@@ -13,6 +13,7 @@ from typing import Literal, ParamSpec, TypedDict, TypeVar, cast, overload
 from holdfast.codes import ErrorCode, ErrorCodes
 from holdfast.environment import current
 from holdfast.errors import AppError
+from holdfast.handler import Action
 from holdfast.origin import Origin
 from holdfast.record import text_of
 
@@ -21,13 +22,21 @@ _Result = TypeVar("_Result")
 
 
 class BoundaryState:
-    """What `error_boundary` yields; `error` holds what was handed to the handler, if anything."""
+    """What `error_boundary` yields.
 
-    __slots__ = ("error", "name")
+    Attributes:
+        error: What was handed to the handler, if anything.
+        recovered: Whether the handler went on from it.
+        value: What it went on with.
+    """
+
+    __slots__ = ("error", "name", "recovered", "value")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.error: AppError | None = None
+        self.recovered = False
+        self.value: object = None
 
 
 class Transaction(TypedDict):
@@ -59,8 +68,8 @@ def error_boundary(
     Args:
         name: What the block does, for the details.
         error_code: Code of errors that had none.
-        reraise: False hands the error to the handler and goes on after the block; the error is
-            kept on the yielded object.
+        reraise: False hands the error to the handler and goes on after the block; the error, and
+            the value of a handler that recovered from it, are kept on the yielded object.
 
     Example:
         >>> with error_boundary("import", error_code=ErrorCode.VALIDATION_FAILED):
@@ -89,7 +98,8 @@ def _error_boundary(
             coded.__cause__ = error
             coded.__traceback__ = error.__traceback__
         state.error = coded
-        current().handle(coded, Origin(boundary="block", operation=name))
+        verdict = current().handle(coded, Origin(boundary="block", operation=name))
+        state.recovered, state.value = verdict.action is Action.RECOVERED, verdict.value
 
 
 @contextmanager

@@ -15,13 +15,14 @@ from html import escape
 from itertools import islice
 from typing import NamedTuple, cast
 
-from holdfast.classify import Classification, Reading
+from holdfast.classify import Classification, Classifier, Reading
 from holdfast.codes import ErrorKind, Fault
 from holdfast.language import DEFAULT, SHIPPED, Texts
 from holdfast.lazytext import can_be_read_again, in_active_language, read_again, speaking
 from holdfast.origin import nothing
 from holdfast.record import ErrorRecord
 from holdfast.redact import JsonValue, Redactor
+from holdfast.statuses import error_of
 
 _GENERAL = {
     ErrorKind.INTERNAL: "An unexpected error occurred",
@@ -122,6 +123,19 @@ class Answer:
         if general is None:
             return message, [message]
         return message, [translate(general, language), translate(_LATER, language)]
+
+
+def fitting(answer: Answer, status: int, classifier: Classifier) -> Answer:
+    """Return an answer about the status which leaves; where the error had another, it says no more.
+
+    Args:
+        answer: What may be said of the error.
+        status: The response's.
+        classifier: Says what the status stands for.
+    """
+    if answer.status == status:
+        return answer
+    return Answer(classification=classifier.classify(error_of(status)), record=answer.record)
 
 
 class Rendered(NamedTuple):

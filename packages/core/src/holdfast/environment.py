@@ -32,10 +32,6 @@ class Environment(Protocol):
         """Decide about an exception; never raises."""
         ...
 
-    async def ahandle(self, error: BaseException, origin: Origin) -> Verdict:
-        """Decide about an exception on the running event loop; raises nothing but a cancellation."""
-        ...
-
     def flush(self, timeout: float | None = None) -> bool:
         """Wait a limited time until all that was reported is delivered; False when it was not.
 

@@ -32,6 +32,24 @@ class Origin:
     end of a process, handlers are told of the error, and what they would go on with is left."""
 
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
+
+
+def operation_of(method: str | None, route: str | None) -> str:
+    """Return the name of a request's operation; what callers made up does not become part of it.
+
+    Args:
+        method: The request's.
+        route: As the framework writes it; None when there is none for the address.
+
+    Example:
+        >>> operation_of("GET", "/orders/<id>"), operation_of("BREW", None)
+        ('GET /orders/<id>', 'OTHER (no route)')
+    """
+    known = method if method in _METHODS else "OTHER"
+    return f"{known} {route or '(no route)'}"
+
+
 NOWHERE = Origin(boundary="")
 """The origin of an error that a strategy asks about in the middle of a call: it is nobody's answer yet."""
 

@@ -6,18 +6,19 @@ Nothing here decides; the runtime does.
 from dataclasses import replace
 from typing import Final
 
+from asgiref.sync import async_to_sync
 from django.http import HttpRequest
 
 from holdfast.handler import Action, Verdict
 from holdfast.hooks.servers import aborted
-from holdfast.origin import Origin
+from holdfast.origin import Origin, operation_of
+from holdfast_django.asynchrony import serves_from_thread
 from holdfast_django.current import BOUNDARY, project_runtime
 from holdfast_django.statuses import failing
 
 _VERDICT: Final = "_holdfast_verdict"
 _EXPLAINED: Final = "_holdfast_explained"
 _WITNESSED: Final = "_holdfast_witnessed"
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def capture(request: HttpRequest, error: BaseException) -> Verdict:
@@ -30,7 +31,7 @@ def capture(request: HttpRequest, error: BaseException) -> Verdict:
 
 def witness(request: HttpRequest, error: BaseException) -> None:
     """Hand an exception to the runtime that somebody else answers."""
-    setattr(request, _WITNESSED, _handle(request, error))
+    setattr(request, _WITNESSED, _handle(request, error, resumable=False))
 
 
 def witnessed(request: HttpRequest) -> Verdict | None:
@@ -39,12 +40,26 @@ def witnessed(request: HttpRequest) -> Verdict | None:
     return verdict
 
 
-def _handle(request: HttpRequest, error: BaseException) -> Verdict:
-    abort = aborted(error)
-    verdict = _answerable(project_runtime().handle(abort or error, origin_of(request)))
+def _handle(request: HttpRequest, error: BaseException, *, resumable: bool = True) -> Verdict:
+    abort, origin = aborted(error), origin_of(request)
+    if not resumable:
+        origin = replace(origin, resumable=False)
+    verdict = _answerable(_decided(abort or error, origin))
     if abort is not None:
         project_runtime().flush()  # the worker has a second before it is killed
     return verdict
+
+
+def _decided(error: BaseException, origin: Origin) -> Verdict:
+    """Hand an exception over; where a loop serves the request, its coroutines are awaited there.
+
+    Django takes errors to threads, also under ASGI, where projects may use the database; from there
+    the loop can be waited for.
+    """
+    runtime = project_runtime()
+    if runtime.handler.asynchronous and serves_from_thread():
+        return async_to_sync(runtime.ahandle)(error, origin)
+    return runtime.handle(error, origin)
 
 
 def _answerable(verdict: Verdict) -> Verdict:
@@ -75,6 +90,5 @@ def explained(request: HttpRequest) -> bool:
 def origin_of(request: HttpRequest) -> Origin:
     """Return where a request's error became somebody's answer: the route, never the full address."""
     match = request.resolver_match
-    method = request.method if request.method in _METHODS else "OTHER"
-    operation = f"{method} (no route)" if match is None else f"{method} /{match.route}"
+    operation = operation_of(request.method, None if match is None else f"/{match.route}")
     return Origin(boundary=BOUNDARY, operation=operation, path=request.path)

@@ -17,7 +17,7 @@ from django.urls import get_resolver, get_urlconf
 from django.utils.cache import patch_vary_headers
 
 from holdfast.context import WorkContext, begin, current_context, end, resume
-from holdfast.envelope import Answer
+from holdfast.envelope import fitting
 from holdfast.errors import AppError
 from holdfast.handler import Verdict, last_server_error
 from holdfast.statuses import CLIENT_ERROR, SERVER_ERROR, error_of, unexplained
@@ -26,6 +26,7 @@ from holdfast_django.asynchrony import is_async
 from holdfast_django.capture import capture, explained, witness, witnessed
 from holdfast_django.closing import watch_closers
 from holdfast_django.current import BOUNDARY, project_runtime, project_settings
+from holdfast_django.recovered import recovered
 from holdfast_django.responses import as_logged, respond
 from holdfast_django.rules import ANSWERED_BY_DJANGO
 from holdfast_django.signals import await_loop, resend
@@ -107,8 +108,9 @@ class HoldfastMiddleware:
                 witness(request, views.readable(exception))
             return None
         verdict = capture(request, exception)
-        if isinstance(verdict.value, HttpResponseBase):
-            return verdict.value
+        response = recovered(request, verdict)
+        if response is not None:
+            return response
         if verdict.answer is None or _left_to_django(exception, verdict):
             return None
         if verdict.answer.status >= SERVER_ERROR:
@@ -184,15 +186,8 @@ def _explain(request: HttpRequest, response: HttpResponseBase) -> None:
     else:
         verdict = witnessed(request) or capture(request, error_of(status))
     if bodiless and verdict.answer is not None and isinstance(response, HttpResponse):
-        _fill(response, respond(request, _fitting(verdict.answer, status)))
-
-
-def _fitting(answer: Answer, status: int) -> Answer:
-    """Return an answer about the status which leaves; where the error had another, it says no more."""
-    if answer.status == status:
-        return answer
-    meant = project_runtime().handler.classifier.classify(error_of(status))
-    return Answer(classification=meant, record=answer.record)
+        answer = fitting(verdict.answer, status, project_runtime().handler.classifier)
+        _fill(response, respond(request, answer))
 
 
 def _fill(response: HttpResponse, ours: HttpResponse) -> None:

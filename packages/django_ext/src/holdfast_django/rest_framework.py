@@ -10,9 +10,11 @@ from typing import cast
 
 from django.http import HttpRequest, HttpResponse
 from rest_framework import exceptions
+from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from holdfast.errors import AppError
+from holdfast.handler import Action
 from holdfast.statuses import SERVER_ERROR
 from holdfast_django.capture import capture
 from holdfast_django.current import project_runtime
@@ -27,19 +29,28 @@ def exception_handler(exc: Exception, context: Mapping[str, object]) -> HttpResp
     An unexpected error leaves the view, so that Django rolls back, signals and shows its technical
     page as for any other view; it is answered by the middleware.
     """
-    if not isinstance(exc, exceptions.APIException | AppError) and _is_unexpected(exc):
+    unexpected = not isinstance(exc, exceptions.APIException | AppError) and _is_unexpected(exc)
+    if unexpected and not project_runtime().handler.may_recover:
         return None
     request = _django_request(context)
+    verdict = capture(request, exc)
+    if unexpected and verdict.action is not Action.RECOVERED:
+        return None
     # Answered errors do not leave the view, so that ATOMIC_REQUESTS would commit.
     set_rollback()
-    verdict = capture(request, exc)
-    if isinstance(verdict.value, HttpResponse):
-        return verdict.value
+    if verdict.action is Action.RECOVERED:
+        return _recovered(verdict.value)
     if verdict.answer is None:
         return None
     if verdict.answer.status >= SERVER_ERROR:
         resend(request)
     return respond(request, verdict.answer)
+
+
+def _recovered(value: object) -> HttpResponse:
+    if isinstance(value, HttpResponse):
+        return value
+    return Response(value, status=200 if value is not None else 204)
 
 
 def _is_unexpected(error: Exception) -> bool:

@@ -22,6 +22,7 @@ from holdfast_django.asynchrony import is_async
 from holdfast_django.capture import capture, captured
 from holdfast_django.current import project_settings
 from holdfast_django.probes import without_slash
+from holdfast_django.recovered import recovered
 from holdfast_django.responses import respond
 
 _AsyncView: TypeAlias = Callable[[HttpRequest], Awaitable[HttpResponse]]
@@ -91,8 +92,9 @@ def answer(request: HttpRequest, error: BaseException) -> HttpResponse:
 
 
 def _respond(request: HttpRequest, verdict: Verdict) -> HttpResponse:
-    if verdict.action is verdict.action.RECOVERED and isinstance(verdict.value, HttpResponse):
-        return verdict.value
+    response = recovered(request, verdict)
+    if response is not None:
+        return cast("HttpResponse", response)
     if verdict.answer is None:  # control flow is never handed to a view
         verdict = capture(request, InternalServerError())
     assert verdict.answer is not None  # noqa: S101  # an error always has an answer

@@ -3,10 +3,9 @@
 from typing import Final, cast
 
 from flask import Flask, Request, has_request_context, request
-from flask.typing import ResponseReturnValue
 
 from holdfast.handler import Verdict
-from holdfast.origin import Origin
+from holdfast.origin import Origin, operation_of
 from holdfast.runtime import Runtime
 
 BOUNDARY: Final = "flask.request"
@@ -19,8 +18,6 @@ RAISED: Final = "holdfast.raised"
 """Key of the WSGI environment: the exception that Flask went to find a handler for."""
 EXPECTED: Final = "holdfast.expected"
 """Key of the WSGI environment: an answer of any status is meant, as a health report's is."""
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 
 
 class Capture:
@@ -65,6 +62,7 @@ def _origin(boundary: str, current: Request | None) -> Origin:
         boundary=boundary,
         operation=operation_of(current.method, None if rule is None else rule.rule),
         path=current.path,
+        resumable=boundary == BOUNDARY,
     )
 
 
@@ -75,12 +73,6 @@ def _current_request() -> Request | None:
     return cast("Request", request._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001  # as Flask documents
 
 
-def operation_of(method: str, route: str | None) -> str:
-    """Return the name of an operation; what callers made up does not become part of it."""
-    known = method if method in _METHODS else "OTHER"
-    return f"{known} {route or '(no route)'}"
-
-
 def pass_on(error: BaseException) -> None:
     """Take the line of whoever caught an exception, and raises it on, out of its traceback.
 
@@ -89,15 +81,3 @@ def pass_on(error: BaseException) -> None:
     traceback = error.__traceback__
     if traceback is not None:
         error.__traceback__ = traceback.tb_next
-
-
-def recovered(verdict: Verdict, error: BaseException) -> ResponseReturnValue:
-    """Return the value that the application goes on with in place of an answer.
-
-    Raises:
-        BaseException: The error, when it was decided that nobody answers it.
-    """
-    if verdict.value is None:
-        raise error
-    value: ResponseReturnValue = verdict.value  # type: ignore[assignment]  # a recovery gives what a view may return
-    return value

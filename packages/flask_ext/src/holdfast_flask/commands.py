@@ -51,7 +51,7 @@ def _watching(find: _Find, runtime: Runtime, group: str = "") -> _Find:
 
 
 def _watched(command: Command, runtime: Runtime, name: str) -> Command:
-    watched, origin = copy(command), Origin(boundary=BOUNDARY, operation=name)
+    watched, origin = copy(command), Origin(boundary=BOUNDARY, operation=name, resumable=False)
     # Functions behind parameters are called while the context is made.
     override(watched, "make_context", _guarded(watched.make_context, runtime, origin))
     override(watched, "invoke", _guarded(watched.invoke, runtime, origin))

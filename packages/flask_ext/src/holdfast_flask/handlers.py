@@ -6,16 +6,17 @@ Flask's signal, its log and the error that teardown functions get, by which tran
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable
 from werkzeug.wsgi import FileWrapper
 
 from holdfast.context import current_context
-from holdfast.envelope import Answer
+from holdfast.envelope import fitting
 from holdfast.errors import AppError
-from holdfast.handler import Verdict, last_server_error
+from holdfast.handler import Action, Verdict, last_server_error
 from holdfast.runtime import Runtime
 from holdfast.statuses import CLIENT_ERROR, SERVER_ERROR, error_of, unexplained
 from holdfast_flask.capture import (
@@ -25,7 +26,6 @@ from holdfast_flask.capture import (
     Capture,
     origin,
     pass_on,
-    recovered,
     verdict,
 )
 from holdfast_flask.neighbours import unanswered
@@ -85,9 +85,29 @@ class Handlers:
 
     def _answer(self, error: BaseException) -> ResponseReturnValue:
         decided = self._capture.error(error)
+        recovered = self._recovered(decided)
+        if recovered is not None:
+            return recovered
         if decided.answer is None:
-            return recovered(decided, error)
+            raise error
         return self._responder.respond(decided.answer)
+
+    def _recovered(self, decided: Verdict) -> Response | None:
+        """Return the response that a recovered value is, or None when the error is to be answered."""
+        if decided.action is not Action.RECOVERED:
+            return None
+        value = ("", 204) if decided.value is None else decided.value
+        try:
+            return current_app.make_response(cast("ResponseReturnValue", value))
+        except Exception as unfit:  # noqa: BLE001  # of a handler's making: it must not hide the error
+            self._runtime.handle(unfit, replace(origin(), resumable=False))
+            return None
+
+    def _recovery_from(self, error: Exception) -> Response | None:
+        """Return what a handler recovers with, before Flask makes a server error of what nobody handled."""
+        if not self._runtime.handler.may_recover:
+            return None
+        return self._recovered(self._capture.error(error))
 
     def _status(self, error: BaseException) -> int:
         return self._runtime.handler.classifier.classify(error).status
@@ -106,6 +126,9 @@ class Handlers:
             try:
                 return dispatch(error)
             except Exception as raised:
+                recovered = self._recovery_from(raised)
+                if recovered is not None:
+                    return recovered
                 unhandled = raised is error and not isinstance(error, (HTTPException, AppError))
                 if not unhandled or self._status(error) >= SERVER_ERROR:
                     pass_on(raised)
@@ -142,13 +165,14 @@ class Handlers:
         """Return an error's response with a body, after making sure that the error is recorded."""
         environ = request.environ
         raised = environ.pop(RAISED, None)
-        if EXPECTED in environ:
+        if EXPECTED in environ or _is_recovery(verdict()):
             return response
         empty = _is_empty(response)
         decided = verdict() or self._explain(response.status_code, raised, empty=empty)
         if decided is None or decided.answer is None or not empty:
             return response
-        return self._responder.fill(response, self._fitting(decided.answer, response.status_code))
+        answer = fitting(decided.answer, response.status_code, self._runtime.handler.classifier)
+        return self._responder.fill(response, answer)
 
     def _explain(self, status: int, raised: Exception | None, *, empty: bool) -> Verdict | None:
         if raised is not None and (status >= SERVER_ERROR or self._status(raised) < SERVER_ERROR):
@@ -162,15 +186,13 @@ class Handlers:
             return last_server_error() or self._capture.error(unexplained(status))
         return self._capture.error(error_of(status)) if empty else None
 
-    def _fitting(self, answer: Answer, status: int) -> Answer:
-        if answer.status == status:
-            return answer
-        meant = self._runtime.handler.classifier.classify(error_of(status))
-        return Answer(classification=meant, record=replace(answer.record, classification=meant))
-
 
 def _is_bare(error: Exception) -> bool:
     return isinstance(error, HTTPException) and error.code is None and error.response is None
+
+
+def _is_recovery(decided: Verdict | None) -> bool:
+    return decided is not None and decided.action is Action.RECOVERED
 
 
 def _is_file(response: Response) -> bool:

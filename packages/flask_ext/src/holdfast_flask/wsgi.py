@@ -12,9 +12,9 @@ from holdfast.context import WorkContext, begin, current_context, end, resume
 from holdfast.envelope import Answer
 from holdfast.handler import Verdict
 from holdfast.hooks.servers import aborted
-from holdfast.origin import Origin
+from holdfast.origin import Origin, operation_of
 from holdfast.runtime import Runtime
-from holdfast_flask.capture import BOUNDARY, operation_of, pass_on
+from holdfast_flask.capture import BOUNDARY, pass_on
 from holdfast_flask.responses import Responder
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class Boundary:
             boundary=BOUNDARY,
             operation=operation_of(environ["REQUEST_METHOD"], self._route(environ)),
             path=environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace"),
+            resumable=False,
         )
         abort = aborted(error)
         verdict = self._runtime.handle(abort or error, origin)

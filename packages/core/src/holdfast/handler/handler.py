@@ -134,6 +134,11 @@ class ErrorHandler:
         )
 
     @property
+    def may_recover(self) -> bool:
+        """Whether there is user code that may go on from an error."""
+        return bool(self._answering) or bool(self._pipeline)
+
+    @property
     def asynchronous(self) -> bool:
         """Whether `ahandle` may have something to await, for which `handle` has to make its thread wait."""
         return self._answering.asynchronous or self._pipeline.asynchronous

@@ -33,7 +33,8 @@ class Guard:
         self._lock = ForkSafeLock()
         self._failed = 0
         self._until = -inf
-        """When the pause is over, in monotonic seconds; never while a trial is on."""
+        """When the pause is over, in monotonic seconds."""
+        self._on_trial = False
 
     def admit(self, now: float) -> bool:
         """Tell whether the action may be tried now; after a pause only the first is told so."""
@@ -43,13 +44,15 @@ class Guard:
             if now < self._until:
                 return False
             self._until = now + self._pause  # should the trial never end, the next is then
+            self._on_trial = True
             return True
 
     def settle(self, now: float, *, well: bool) -> bool:
         """Take note of how it ended; True when that begins a pause."""
         with self._lock:
+            on_trial, self._on_trial = self._on_trial, False
             self._failed = 0 if well else self._failed + 1
-            if self._failed < self._failures:
+            if not (self._failed == self._failures or (on_trial and not well)):
                 return False
             self._until = now + self._pause
             return True

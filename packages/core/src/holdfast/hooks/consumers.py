@@ -30,6 +30,7 @@ from holdfast.context import (
 from holdfast.environment import current
 from holdfast.errors import AppError
 from holdfast.events import Event, Scalar
+from holdfast.handler import Action, Verdict
 from holdfast.hooks.process import (
     capture,
     count_request,
@@ -246,7 +247,10 @@ class Consumer:
         if settlement.action is Settle.RETRY:
             self._tell_retry(error, message, settlement)
             return settlement
-        return replace(settlement, record_id=self._record(error, message))
+        verdict = self._handled(error, message, resumable=True)
+        if verdict.action is Action.RECOVERED:
+            settlement = self.settle(None)
+        return replace(settlement, record_id=_id_of(verdict))
 
     def record(self, error: BaseException, message: IncomingMessage) -> str:
         """Have the handler decide about an error beside the work on a message; return its record's id.
@@ -255,15 +259,20 @@ class Consumer:
         """
         token = begin(*_ids(message), BOUNDARY)
         try:
-            return self._record(error, message)
+            return _id_of(self._handled(error, message, resumable=False))
         finally:
             end(token)
 
-    def _record(self, error: BaseException, message: IncomingMessage) -> str:
-        facts = self._facts(message)
-        origin = Origin(boundary=BOUNDARY, operation=self.name, attributes=facts)
-        verdict = capture(error, origin) or current().handle(error, origin)
-        return "" if verdict.record is None else verdict.record.id
+    def _handled(
+        self, error: BaseException, message: IncomingMessage, *, resumable: bool
+    ) -> Verdict:
+        origin = Origin(
+            boundary=BOUNDARY,
+            operation=self.name,
+            attributes=self._facts(message),
+            resumable=resumable,
+        )
+        return capture(error, origin, resumable=resumable) or current().handle(error, origin)
 
     def _tell_retry(
         self, error: BaseException, message: IncomingMessage, settlement: Settlement
@@ -294,6 +303,10 @@ class Consumer:
 
 
 consumer = Consumer
+
+
+def _id_of(verdict: Verdict) -> str:
+    return "" if verdict.record is None else verdict.record.id
 
 
 class Receipt:

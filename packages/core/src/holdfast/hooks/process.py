@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Protocol, cast
 
 from holdfast import environment
@@ -111,11 +112,18 @@ def responsible_classifier() -> Classifier:
     return found if isinstance(found, Classifier) else default_classifier()
 
 
-def capture(error: BaseException, origin: Origin) -> Verdict | None:
+def capture(error: BaseException, origin: Origin, *, resumable: bool = False) -> Verdict | None:
     """Hand over what a hook saw; None when nobody is responsible. Never raises, even at the end of the interpreter.
 
     The record belongs to the innermost piece of work that the exception left on its way here.
+
+    Args:
+        error: The exception.
+        origin: Where it was seen.
+        resumable: Whether whoever calls goes on with a value in its place.
     """
+    if not resumable:
+        origin = replace(origin, resumable=False)
     try:
         left = _left(error)
         if left is None:

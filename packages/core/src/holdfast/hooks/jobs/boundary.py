@@ -22,7 +22,8 @@ class Job(JobSpec):
     """A job, to decorate functions with or to put around a block; made by its name `holdfast.job`.
 
     Each call, or each time through the block, is a run: one piece of work with one trace id. Its
-    error is handled once and comes out unchanged. Leaving by `SystemExit` with a status other than
+    error is handled once and comes out unchanged, unless a handler recovers from it: then the run has
+    succeeded, and the function returns the handler's value. Leaving by `SystemExit` with a status other than
     0 counts as failing, and leaves as it would have; an interrupt or a cancellation fails the run
     without being an error. Everything else that is told is an event: `job.started`,
     `job.succeeded`, `job.failed`, `job.timed_out`, `job.skipped`.
@@ -67,8 +68,10 @@ class Job(JobSpec):
 
         @wraps(function)
         def called(*args: _Params.args, **kwargs: _Params.kwargs) -> _Result:
-            with self:
-                return function(*args, **kwargs)
+            result: object = None
+            with self as run:
+                result = function(*args, **kwargs)
+            return cast("_Result", run.recovered.value if run.recovered else result)
 
         return called
 
@@ -96,7 +99,7 @@ class Job(JobSpec):
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None:
+    ) -> bool | None:
         *outer, (run, alarm) = _blocks.get()
         alarm.stop()
         _blocks.set(tuple(outer))
@@ -104,8 +107,11 @@ class Job(JobSpec):
             run.close(ending_of(error))
         finally:
             run.leave()
+        if run.recovered is not None:
+            return True
         if error is not None:
             _exit_for(self, error)
+        return None
 
 
 job = Job

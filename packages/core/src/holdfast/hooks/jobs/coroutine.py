@@ -33,6 +33,8 @@ async def _ran(going: JobRun, work: Callable[[], Awaitable[object]]) -> object:
         raise
     except BaseException as error:
         await _aside(partial(going.close, ending_of(error)))
+        if going.recovered is not None:
+            return going.recovered.value
         raise
     await _aside(partial(going.close, ending_of(None)))
     return result

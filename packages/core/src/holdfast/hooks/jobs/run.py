@@ -19,7 +19,7 @@ from holdfast.context import TRACEPARENT, WorkContext, begin, current_context, c
 from holdfast.environment import current
 from holdfast.errors import ServiceUnavailableError
 from holdfast.events import Event, Scalar
-from holdfast.handler import Verdict
+from holdfast.handler import Action, Verdict
 from holdfast.hooks.jobs.lateness import GRACE, Schedule, due_after, late
 from holdfast.hooks.jobs.limit import unhurried
 from holdfast.hooks.jobs.lock import FileLock, Held, Lock
@@ -85,6 +85,8 @@ class Ending:
     code: str = ""
     """Code of a record that the command made itself; nothing goes to the handler then."""
     record_id: str = ""
+    resumable: bool = False
+    """Whether whoever called goes on with a value in the error's place."""
 
 
 class JobRun:
@@ -95,6 +97,7 @@ class JobRun:
         job: What is run.
         environment: The runtime that is told.
         opened: Whether it got so far that its end has to be told.
+        recovered: What was decided about its error, when that was to go on with a value.
     """
 
     def __init__(self, job: JobSpec) -> None:
@@ -102,6 +105,7 @@ class JobRun:
         self.id = _fresh_id(self.environment.redactor)
         self.job = job
         self.opened = False
+        self.recovered: Verdict | None = None
         self._held: Held | None = None
         self._report = JobReport(job=job.name, run_id=self.id, started=job.clock.now())
         self._began = job.clock.monotonic()
@@ -162,7 +166,11 @@ class JobRun:
     def close(self, ending: Ending) -> JobReport:
         """Handle the error if there is one, free the lock, tell of the end; never raises."""
         final = self._judged(ending)
-        verdict = None if final.error is None else self._handled(final.error)
+        verdict = self._handled(final)
+        if verdict is not None and verdict.action is Action.RECOVERED:
+            final = self._judged(Ending(outcome=Outcome.SUCCEEDED))
+            self.recovered = verdict if final.error is None else None
+            verdict = self._handled(final) or verdict
         record = None if verdict is None else verdict.record
         self._report = replace(
             self._report,
@@ -171,7 +179,7 @@ class JobRun:
             exit_status=final.exit_status,
             signal=final.signal,
             output=final.output,
-            code=final.code if record is None else record.classification.code,
+            code=final.code if record is None or self.recovered else record.classification.code,
             record_id=final.record_id if record is None else record.id,
         )
         try:
@@ -204,9 +212,16 @@ class JobRun:
         )
         return replace(ending, outcome=Outcome.FAILED, error=error)
 
-    def _handled(self, error: BaseException) -> Verdict:
-        origin = Origin(boundary=BOUNDARY, operation=self.job.name, attributes={"run_id": self.id})
-        return self.environment.handle(error, origin)
+    def _handled(self, ending: Ending) -> Verdict | None:
+        if ending.error is None:
+            return None
+        origin = Origin(
+            boundary=BOUNDARY,
+            operation=self.job.name,
+            attributes={"run_id": self.id},
+            resumable=ending.resumable,
+        )
+        return self.environment.handle(ending.error, origin)
 
     def _told(self, report: JobReport, *, recorded: bool) -> None:
         facts: dict[str, Scalar] = {
@@ -290,7 +305,8 @@ def ending_of(error: BaseException | None) -> Ending:
     if is_control_flow(error):
         return Ending(outcome=Outcome.FAILED, signal=_signal_of(error))
     late = any(isinstance(one, JobTimedOutError) for one, _ in chain(error))
-    return Ending(outcome=Outcome.TIMED_OUT if late else Outcome.FAILED, error=error)
+    outcome = Outcome.TIMED_OUT if late else Outcome.FAILED
+    return Ending(outcome=outcome, error=error, resumable=True)
 
 
 def _exited(error: SystemExit) -> Ending:

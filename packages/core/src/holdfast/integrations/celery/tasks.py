@@ -13,7 +13,9 @@ from celery.utils.time import maybe_iso8601, maybe_make_aware
 
 from holdfast.classify import Reading
 from holdfast.clock import Clock, SystemClock
-from holdfast.hooks.process import capture, responsible_classifier
+from holdfast.handler import Action, ErrorHandler, Verdict
+from holdfast.hooks.process import capture, responsible, responsible_classifier
+from holdfast.integrations.celery.origins import task_origin
 from holdfast.origin import Origin
 from holdfast.resilience.backoff import full_jitter
 
@@ -65,7 +67,8 @@ class ResilientTask(Task[..., object]):
     A programmer's error, an error in `throws` and what Celery uses for control flow come out at
     once; so does the error itself, and no `MaxRetriesExceededError`, when `max_retries` are used
     up, when the retry would come after the task has expired, or when it cannot be sent. A task
-    that ran into its own time limit is not tried again unless `retry_on` says so.
+    that ran into its own time limit is not tried again unless `retry_on` says so. From an error
+    that would come out a handler may recover: its value is the task's result.
 
     Every attribute is an option of `@app.task(...)` too. For all tasks of an application:
     `Celery("shop", task_cls="holdfast.integrations.celery:ResilientTask")`.
@@ -139,10 +142,23 @@ class ResilientTask(Task[..., object]):
             except Exception as error:
                 again = self._again(error)
                 if again is None:
-                    raise
+                    recovered = self._recovered(error)
+                    if recovered is None:
+                        raise
+                    return recovered.value
                 raise again  # noqa: B904  # the error is its context, and its `exc`
 
         return tried_again
+
+    def _recovered(self, error: Exception) -> Verdict | None:
+        """Have the error handled, and return what was decided when that is to go on with a value."""
+        handler: object = getattr(responsible(), "handler", None)
+        if not (isinstance(handler, ErrorHandler) and handler.may_recover):
+            return None
+        if self.request.called_directly or isinstance(error, (TaskPredicate, self.throws)):
+            return None
+        verdict = capture(error, task_origin(self, self.request), resumable=True)
+        return verdict if verdict is not None and verdict.action is Action.RECOVERED else None
 
     def _again(self, error: Exception) -> Retry | None:
         """Send the running task once more, or return None for its error to come out."""
