@@ -145,7 +145,7 @@ def test_a_catalogue_that_stayed_as_it_was_passes(
 def test_what_breaks_callers_fails(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Status 1, and what breaks them comes first."""
     old = export(tmp_path / "old.json", CODE, {**CODE, "code": "SOLD"})
-    changed = {**CODE, "status": 422, "transient": False, "details": {}}
+    changed: dict[str, object] = {**CODE, "status": 422, "transient": False, "details": {}}
     new = export(tmp_path / "new.json", {**CODE, "code": "ADDED"}, changed)
 
     assert main(["codes", "compare", old, new]) == 1

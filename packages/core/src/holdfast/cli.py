@@ -2,13 +2,13 @@
 
 import argparse
 import importlib
+import io
 import json
 import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from io import TextIOWrapper
 from pathlib import Path
 from types import ModuleType
 from typing import Literal, cast
@@ -233,8 +233,10 @@ def _codes(told: argparse.Namespace) -> int:
     clashes = catalog.clashes()
     for sentence in clashes:
         print(sentence, file=sys.stderr)
-    if isinstance(sys.stdout, TextIOWrapper):  # of a title, a terminal may not have every letter
-        sys.stdout.reconfigure(errors="backslashreplace")
+    if isinstance(
+        cast("object", sys.stdout), io.TextIOWrapper
+    ):  # of a title, a terminal may not have every letter
+        cast("io.TextIOWrapper", sys.stdout).reconfigure(errors="backslashreplace")
     _print([export(told.format).removesuffix("\n")])
     return int(ExitStatus.FAILED if clashes else ExitStatus.DONE)
 
