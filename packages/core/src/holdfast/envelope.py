@@ -17,6 +17,7 @@ from typing import NamedTuple, cast
 
 from holdfast.classify import Classification, Classifier, Reading
 from holdfast.codes import ErrorKind, Fault
+from holdfast.frozen import constructor_of
 from holdfast.language import DEFAULT, SHIPPED, Texts
 from holdfast.lazytext import can_be_read_again, in_active_language, read_again, speaking
 from holdfast.origin import nothing
@@ -138,6 +139,9 @@ def fitting(answer: Answer, status: int, classifier: Classifier) -> Answer:
     return Answer(classification=classifier.classify(error_of(status)), record=answer.record)
 
 
+_make_answer = constructor_of(Answer)
+
+
 class Rendered(NamedTuple):
     """An answer as bytes, ready for any web framework."""
 
@@ -160,13 +164,13 @@ def answer_to(
     """
     said, spoken = reading.classification, reading.spoken
     if spoken is None:
-        return Answer(classification=said, record=record)
+        return _make_answer(classification=said, record=record)
     # Both must say so: a rule may call the caller's what its raiser meant for operators.
     to_caller = said.fault is Fault.CALLER and spoken.fault is Fault.CALLER
     message = spoken.message if to_caller else ""
     errors = tuple(islice(spoken.errors, _MAX_ERRORS))
     retry_after = _whole_seconds(spoken.retry_after)
-    return Answer(
+    return _make_answer(
         classification=said,
         record=record,
         message=redactor.text(message) if message else "",

@@ -9,6 +9,7 @@ from holdfast.clock import Clock, SystemClock
 from holdfast.context import current_context
 from holdfast.envelope import Answer, answer_to
 from holdfast.events import Event
+from holdfast.frozen import constructor_of
 from holdfast.handler.answering import Answered, Answering, put_in_place
 from holdfast.handler.asides import Asides
 from holdfast.handler.busy import Busily, handling
@@ -38,6 +39,9 @@ from holdfast.origin import ErrorContext, Origin
 from holdfast.record import ErrorRecord, chain
 from holdfast.redact import Redactor
 from holdfast.reporting.channel import turn
+
+_make_verdict = constructor_of(Verdict)
+_make_context = constructor_of(ErrorContext)
 
 MAX_LEFT = 10
 """Coroutines of user code that may hang at once on threads of their own."""
@@ -170,7 +174,7 @@ class ErrorHandler:
             known = self._known(error, origin)
             if known is not None:
                 return known
-            context = ErrorContext(origin, current_context())
+            context = _make_context(origin, current_context())
             if self._pipeline:
                 verdict = drive(self._pipeline.run(error, context))
             else:
@@ -329,7 +333,7 @@ class ErrorHandler:
 
     def _settle(self, case: _Case, value: object = None) -> Verdict:
         answer = answer_to(case.reading, self._redactor, case.record, case.shown)
-        verdict = Verdict(action=case.action, record=case.record, answer=answer, value=value)
+        verdict = _make_verdict(action=case.action, record=case.record, answer=answer, value=value)
         for behind, _ in case.linked:
             mark(self, behind, verdict, case.settled)
         case.settled = verdict

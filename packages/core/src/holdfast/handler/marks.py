@@ -95,6 +95,9 @@ def mark(
         instead_of: A verdict of before that was for the meantime.
     """
     try:
+        newest: object = error.__dict__.get(MARK)
+        if isinstance(newest, Mark) and newest.verdict is verdict and newest.handler is handler:
+            return
         settled = settled_by(handler, error)
         if settled is instead_of or (
             settled is not None

@@ -12,6 +12,7 @@ from holdfast.codes import Severity
 from holdfast.context import current_context, fresh_work, process_work
 from holdfast.errors import AppError
 from holdfast.events import Event
+from holdfast.frozen import constructor_of
 from holdfast.origin import Origin, nothing
 from holdfast.record import (
     ErrorHandled,
@@ -33,6 +34,9 @@ MAX_KNOWN_OPERATIONS = 1000
 Details: TypeAlias = Mapping[str, JsonValue]
 Linked: TypeAlias = Sequence[tuple[BaseException, str]]
 """An exception and all behind it, as `record.chain` gives them."""
+
+_make_record = constructor_of(ErrorRecord)
+_make_event = constructor_of(ErrorHandled)
 
 
 class Recording:
@@ -63,7 +67,7 @@ class Recording:
         error, work = linked[0][0], current_context() or process_work()
         clean = self._redactor
         frames = frames_of(error.__traceback__)
-        return ErrorRecord(
+        return _make_record(
             id=os.urandom(16).hex(),
             time=self._clock.now(),
             trace_id=work.trace_id,
@@ -122,7 +126,7 @@ def _notes(error: BaseException, redactor: Redactor) -> tuple[str, ...]:
 def event_of(record: ErrorRecord) -> ErrorHandled:
     """Return the event that tells of a record; of a recovered error it is a warning at most."""
     severity = record.classification.severity
-    return ErrorHandled(
+    return _make_event(
         name="error.handled",
         severity=min(severity, Severity.WARNING) if record.recovered else severity,
         time=record.time,
