@@ -28,7 +28,7 @@ from holdfast.reporting.statistics.windows import SLOT
 if TYPE_CHECKING:
     from datetime import datetime
 
-MAX_HEARD: Final = 256
+MAX_HEARD: Final = 512
 """Errors, and durations, that wait to be folded."""
 
 _Key: TypeAlias = tuple[int, str, ErrorKind, Fault, str, str, str, bool]

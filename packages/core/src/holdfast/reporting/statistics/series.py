@@ -114,5 +114,7 @@ class Table:
 
 def label(value: object) -> str:
     """Return a value as text of bounded length that any encoding of Unicode takes."""
-    text = str(value)[:MAX_LABEL]
+    text = str(value)
+    if len(text) > MAX_LABEL:
+        text = text[:MAX_LABEL]
     return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -1,6 +1,7 @@
 """How much happened lately: counts over sliding windows, in memory that does not grow."""
 
 from array import array
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 SLOT: Final = 5.0
@@ -65,10 +66,11 @@ class Windows:
 
     def add(self, slot: int, number: float) -> None:
         """Count what happened in a slot."""
-        self._go_on(slot)
-        slot, cells = self._slot, self._cells
-        for start, width in _RINGS:
-            cells[start + slot // width % _RING] += number
+        if slot != self._slot:
+            self._go_on(slot)
+        cells = self._cells
+        for cell in _cells_of(self._slot):
+            cells[cell] += number
 
     def spread(self, since: float, until: float, number: float) -> None:
         """Count what happened at unknown moments of a time, as if evenly.
@@ -132,3 +134,9 @@ class Windows:
             for passed in range(max(before // width, new - _RING) + 1, new + 1):
                 cells[start + passed % _RING] = 0.0
         self._slot = slot
+
+
+@lru_cache(maxsize=64)
+def _cells_of(slot: int) -> tuple[int, ...]:
+    """Return where a slot is counted; cached, because most of what is counted is of the present one."""
+    return tuple(start + slot // width % _RING for start, width in _RINGS)
