@@ -1,7 +1,7 @@
 """What `settings.HOLDFAST` may hold: the core's settings, and those that only Django has."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from django.conf import settings
 
@@ -13,6 +13,8 @@ from holdfast.strict import Items, load_settings
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DjangoSettings(Settings):
     """The settings of a Django project; keys of `settings.HOLDFAST` in upper case."""
+
+    mailer: ClassVar[str] = "holdfast_django.mail:channel"
 
     in_debug: bool = False
     """Whether callers get our answers although `DEBUG` is on. Default: Django's technical pages."""

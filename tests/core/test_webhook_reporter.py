@@ -1,0 +1,96 @@
+"""The reporter that posts events: what arrives, what does not, and what a failure costs."""
+
+from collections.abc import Generator
+from contextlib import ExitStack
+
+import pytest
+
+from holdfast import AppError, Origin, Runtime, SettingsError, Severity, ValidationError
+from holdfast.events import Event
+from holdfast.settings import Settings, WebhookSettings
+from tests.core.receiver import Inbox, hang, receiving, status
+
+ORIGIN = Origin(boundary="job", operation="import")
+
+
+@pytest.fixture
+def stack() -> Generator[ExitStack]:
+    """What is closed after the test."""
+    with ExitStack() as made:
+        yield made
+
+
+def posting(stack: ExitStack, inbox: Inbox, **told: object) -> Runtime:
+    """Return a runtime that posts to a server."""
+    section = WebhookSettings(url=inbox.url, **told)  # type: ignore[arg-type]  # of many types
+    runtime = Runtime(Settings(service="shop", reporters=("webhook",), webhook=section))
+    stack.callback(runtime.close)
+    return runtime
+
+
+def test_an_error_arrives_as_json(stack: ExitStack) -> None:
+    """With its facts, without secrets, and with its id for a key."""
+    inbox = stack.enter_context(receiving(status(200)))
+    runtime = posting(stack, inbox, headers={"X-Team": "ops"}, secret="shared")
+
+    verdict = runtime.handle(AppError("broken, password=hunter2-canary"), ORIGIN)
+
+    assert runtime.flush(5)
+    (got,) = inbox.got
+    assert verdict.record is not None
+    body = got.json()
+    assert (body["event"], body["severity"], body["service"]) == ("error.handled", "ERROR", "shop")
+    error = body["error"]
+    assert isinstance(error, dict)
+    assert (error["code"], error["record_id"]) == ("INTERNAL_ERROR", verdict.record.id)
+    assert got.headers["idempotency-key"] == verdict.record.id
+    assert got.headers["x-team"] == "ops"
+    assert "webhook-signature" in got.headers
+    assert b"canary" not in got.body
+
+
+def test_any_event_from_the_level_on_arrives(stack: ExitStack) -> None:
+    """A caller's mistake is below it, unless the settings say otherwise."""
+    inbox = stack.enter_context(receiving(status(200)))
+    runtime = posting(stack, inbox)
+
+    runtime.handle(ValidationError("no"), ORIGIN)
+    runtime.emit(Event(name="job.late", severity=Severity.WARNING, time=runtime.clock.now()))
+
+    assert runtime.flush(5)
+    assert [got.json()["event"] for got in inbox.got] == ["job.late"]
+
+
+def test_what_is_refused_counts_as_failed(
+    stack: ExitStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And is said once, without the address."""
+    inbox = stack.enter_context(receiving(status(500)))
+    runtime = posting(stack, inbox)
+
+    runtime.handle(AppError("first"), ORIGIN)
+    runtime.handle(AppError("second"), ORIGIN)
+
+    assert runtime.flush(5)
+    assert runtime.dispatcher.deliveries()[0].failed == 2
+    said = capsys.readouterr().err
+    assert said.count("webhook") == 1
+    assert "canary" not in said
+
+
+def test_a_receiver_that_hangs_holds_up_nobody(stack: ExitStack) -> None:
+    """The error is answered while its report waits."""
+    inbox = stack.enter_context(receiving(hang))
+    runtime = posting(stack, inbox, timeout=0.2)
+
+    verdict = runtime.handle(AppError("broken"), ORIGIN)
+
+    assert verdict.answer is not None
+    assert runtime.flush(5)
+    assert runtime.dispatcher.deliveries()[0].failed == 1
+
+
+def test_without_an_address_the_reporter_cannot_be_made() -> None:
+    """The mistake is told at the start."""
+    with pytest.raises(SettingsError, match="the section WEBHOOK needs a URL"):
+        Runtime(Settings(reporters=("webhook",)))
