@@ -230,12 +230,12 @@ def fingerprint(
         if frame.in_project:
             site = frame
             break
-    group = as_group(error)
+    name, group = type_name(type(error)), as_group(error)
     if group is None:
-        place = operation if site is None else ""
-        return _digest(code, type_name(type(error)), site, *filter(None, [place]))
+        place = () if site or not operation else (operation,)
+        return _digest(code, name, site, *place)
     members = sorted({type_name(type(leaf)) for leaf in leaves(group)})
-    return _digest(code, type_name(type(error)), site, *members)
+    return _digest(code, name, site, *members)
 
 
 @lru_cache(maxsize=4096)
