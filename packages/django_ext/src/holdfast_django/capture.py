@@ -21,9 +21,15 @@ _EXPLAINED: Final = "_holdfast_explained"
 _WITNESSED: Final = "_holdfast_witnessed"
 
 
-def capture(request: HttpRequest, error: BaseException) -> Verdict:
-    """Hand an exception to the runtime and remember what it decided; never raises."""
-    verdict = _handle(request, error)
+def capture(request: HttpRequest, error: BaseException, *, resumable: bool = True) -> Verdict:
+    """Hand an exception to the runtime and remember what it decided; never raises.
+
+    Args:
+        request: Whose error it is.
+        error: The exception.
+        resumable: Whether whoever calls answers with a value that a handler recovers with.
+    """
+    verdict = _handle(request, error, resumable=resumable)
     if verdict.action is not Action.PROPAGATE:
         setattr(request, _VERDICT, verdict)
     return verdict
@@ -40,7 +46,7 @@ def witnessed(request: HttpRequest) -> Verdict | None:
     return verdict
 
 
-def _handle(request: HttpRequest, error: BaseException, *, resumable: bool = True) -> Verdict:
+def _handle(request: HttpRequest, error: BaseException, *, resumable: bool) -> Verdict:
     abort, origin = aborted(error), origin_of(request)
     if not resumable:
         origin = replace(origin, resumable=False)

@@ -27,7 +27,7 @@ def _watched(closer: _Closer, request: HttpRequest, work: WorkContext) -> _Close
         try:
             closer()
         except BaseException as error:
-            capture(request, error)
+            capture(request, error, resumable=False)
             raise
         finally:
             end(token)

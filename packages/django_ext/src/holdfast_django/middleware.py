@@ -76,7 +76,7 @@ class HoldfastMiddleware:
                 response = views.health_without_slash(request) or response
             return _finish(request, response)
         except BaseException as error:
-            capture(request, error)
+            capture(request, error, resumable=False)
             raise
         finally:
             end(token)
@@ -90,7 +90,7 @@ class HoldfastMiddleware:
                 response = probed or response
             return _finish(request, response)
         except BaseException as error:
-            capture(request, error)
+            capture(request, error, resumable=False)
             raise
         finally:
             end(token)
@@ -182,9 +182,9 @@ def _explain(request: HttpRequest, response: HttpResponseBase) -> None:
         return
     status = response.status_code
     if status >= SERVER_ERROR:
-        verdict = last_server_error() or capture(request, unexplained(status))
+        verdict = last_server_error() or capture(request, unexplained(status), resumable=False)
     else:
-        verdict = witnessed(request) or capture(request, error_of(status))
+        verdict = witnessed(request) or capture(request, error_of(status), resumable=False)
     if bodiless and verdict.answer is not None and isinstance(response, HttpResponse):
         answer = fitting(verdict.answer, status, project_runtime().handler.classifier)
         _fill(response, respond(request, answer))

@@ -89,5 +89,5 @@ def _project_page(request: HttpRequest, answer: Answer, language: str) -> bytes 
     except TemplateDoesNotExist:
         return None
     except Exception as failure:  # noqa: BLE001  # a broken error page must not take the answer away
-        capture(request, failure)
+        capture(request, failure, resumable=False)
         return None

@@ -3,6 +3,7 @@
 import sys
 from contextlib import suppress
 
+from django.conf import settings
 from django.core.signals import got_request_exception, request_started
 from django.http import HttpRequest
 
@@ -23,7 +24,9 @@ def receive(request: HttpRequest | None = None, **_: object) -> None:
     try:
         error = sys.exception()
         if error is not None and request is not None:
-            capture(request, error)
+            # Where they are, no view of ours answers what middlewares raise.
+            shown = settings.DEBUG or settings.DEBUG_PROPAGATE_EXCEPTIONS
+            capture(request, error, resumable=not shown)
     except Exception as failure:  # noqa: BLE001  # Django sends with `send`: this would replace the user's error
         with suppress(Exception):  # standard error may be closed, or None
             sys.stderr.write(f"holdfast: capture raised {type(failure).__name__}\n")

@@ -38,7 +38,7 @@ def _watch_sync(request: HttpRequest, body: Iterable[bytes], work: WorkContext) 
         try:
             chunk = next(chunks, None)
         except BaseException as error:
-            capture(request, error)
+            capture(request, error, resumable=False)
             raise
         finally:
             end(token)
@@ -56,7 +56,7 @@ async def _watch_async(
         try:
             chunk = await anext(chunks, None)
         except BaseException as error:
-            capture(request, error)
+            capture(request, error, resumable=False)
             raise
         finally:
             end(token)

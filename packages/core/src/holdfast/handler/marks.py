@@ -99,10 +99,10 @@ def mark(
         if isinstance(newest, Mark) and newest.verdict is verdict and newest.handler is handler:
             return
         settled = settled_by(handler, error)
-        if settled is instead_of or (
-            settled is not None
-            and verdict.record
-            and is_open(settled, verdict.record.origin.boundary)
+        if (
+            settled is None
+            or settled is instead_of
+            or (verdict.record and is_open(settled, verdict.record.origin.boundary))
         ):
             error.__dict__[MARK] = Mark(handler, verdict, _others(handler, error))
     except Exception:  # noqa: BLE001, S110  # a class may hide its attributes
