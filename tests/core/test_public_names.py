@@ -83,10 +83,12 @@ PUBLIC = [
 # Lists what importing has loaded: libraries of others, and of the standard ones those that cost.
 PROGRAM = """
 import sys
+dear = {{"asyncio", "decimal", "email", "gettext", "http", "logging", "multiprocessing", "random",
+        "smtplib", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "unittest"}}
 before = set(sys.modules)
 {statement}
 loaded = {{name.partition(".")[0] for name in set(sys.modules) - before}}
-print(*loaded - sys.stdlib_module_names - {{"holdfast"}}, *loaded & {{"asyncio", "logging"}})
+print(*loaded - sys.stdlib_module_names - {{"holdfast"}}, *loaded & dear)
 """
 
 

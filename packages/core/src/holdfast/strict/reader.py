@@ -1,9 +1,10 @@
 """The reader: turns written values into what the types of a dataclass ask for."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from functools import lru_cache
 from types import NoneType, UnionType
 from typing import (
     TYPE_CHECKING,
@@ -16,7 +17,6 @@ from typing import (
     get_type_hints,
 )
 
-from holdfast.strict.limits import Check
 from holdfast.strict.problems import (
     Notation,
     Problem,
@@ -29,6 +29,8 @@ from holdfast.strict.problems import (
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+    from holdfast.strict.limits import Check
 
 _REFUSED = object()
 
@@ -160,7 +162,8 @@ class Reader:
         if len(self.problems) > before:
             return _REFUSED
         for note in notes:
-            if isinstance(note, Check) and (objection := note.objection(result)):
+            # Not `isinstance`: that a protocol is kept is found out anew each time.
+            if hasattr(note, "objection") and (objection := cast("Check", note).objection(result)):
                 found = shown(result, secret=is_sensitive(*place.steps))
                 lone = isinstance(result, str | int | float)
                 self.report(place, f"{objection}; found {found}" if lone else objection)
@@ -281,8 +284,14 @@ def _wanted(hint: object) -> str:
     return _NAMES.get(kind, "a mapping of settings")
 
 
-def hints(cls: type[object]) -> dict[str, object]:
+def hints(cls: type[object]) -> Mapping[str, object]:
     """Return the types of a dataclass's fields, with their limits."""
+    return _hints(cast("Hashable", cls))
+
+
+@lru_cache(maxsize=256)  # to find them out is most of what it costs to make a runtime
+def _hints(hashed: Hashable) -> Mapping[str, object]:
+    cls = cast("type[object]", hashed)
     resolved = get_type_hints(cls, include_extras=True)
     return {field.name: resolved[field.name] for field in _fields(cls)}
 
