@@ -34,7 +34,8 @@ class StockCode(ErrorCodes):
 class OutOfStock(AppError):
     """An error with classes above it."""
 
-    code = StockCode.STOCK_GONE
+    def __init__(self, text: str = "") -> None:
+        super().__init__(StockCode.STOCK_GONE, text)
 
 
 @pytest.fixture
@@ -138,7 +139,7 @@ def test_an_error_nobody_recovers_from_does_not_say_so(
     assert "recovered" not in verdict.record.as_json()
 
 
-TARGETS = {
+TARGETS: dict[str, type[BaseException] | ErrorCodes | str] = {
     "code": StockCode.STOCK_GONE,
     "code as text": "STOCK_GONE",
     "class": OutOfStock,
