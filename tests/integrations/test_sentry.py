@@ -641,3 +641,20 @@ def test_a_database_error_keeps_its_code(server: Capturing, runtime: Runtime) ->
     assert part(exception, "mechanism", "handled") is True
     assert part(event, "tags", "code") == "DATABASE_ERROR"
     assert part(event, "extra", "details") == {"table": "orders"}
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_whose_work_it_was_is_told_if_the_project_lets_it(runtime: Runtime, allowed: bool) -> None:  # noqa: FBT001  # a parameter
+    """By id alone, from the adapter or from what was bound; by Sentry's own option."""
+    transport = Capturing()
+    init(transport, data_collection={"user_info": allowed})
+    origin = Origin(boundary="job", attributes={"user_id": "7041", "shard": 3})
+
+    runtime.handle(raised(ValueError), origin)
+    with work_context(), bind(user_id=9001):
+        runtime.handle(raised(KeyError), Origin(boundary="job"))
+
+    first, second = transport.events
+    told = [event.get("user") for event in (first, second)]
+    assert told == ([{"id": "7041"}, {"id": "9001"}] if allowed else [None, None])
+    assert part(first, "extra", "attributes") == {"shard": 3}

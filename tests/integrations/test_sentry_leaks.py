@@ -147,3 +147,22 @@ def test_cleansing_leaves_what_sentry_needs() -> None:
     assert frame["context_line"].strip() == 'raise ValueError("no such sku")'
     assert (event["logentry"]["message"], event["logentry"]["params"]) == ("failed at %s", ["B7"])
     assert event["extra"]["attempt"] == 2
+
+
+def test_no_secret_of_the_global_scope_is_in_our_events() -> None:
+    """What a project put there for every event is cleansed on its way out, and else left."""
+    with told() as (runtime, server):
+        scope = sentry_sdk.get_global_scope()
+        scope.set_extra("password", "hunter2-canary")
+        scope.set_context("queue", {"url": "redis://u:hunter2-canary@h/0", "depth": 7})
+        scope.set_tag("dsn", "postgres://u:hunter2-canary@h/0")
+        try:
+            with work_context("4bf92f3577b34da6a3ce929d0e0e4736"):
+                runtime.handle(ValueError("no"), Origin(boundary="job"))
+        finally:
+            scope.clear()
+
+    event = json.loads(server.sent[0].splitlines()[2])
+    assert "canary" not in server.sent[0]
+    assert event["contexts"]["queue"]["depth"] == 7
+    assert event["contexts"]["trace"]["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"

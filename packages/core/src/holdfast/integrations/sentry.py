@@ -134,7 +134,9 @@ class SentryReporter:
         if not isinstance(event, ErrorHandled):
             self._send(client, plain_event(event, service), event)
         elif self._wanted(client, event.record):
-            made = error_event(event.record, service, self._source(client))
+            collected = part(client.options, "data_collection")
+            user = bool(collected.get("user_info", client.should_send_default_pii()))
+            made = error_event(event.record, service, self._source(client), user=user)
             self._send(client, made, event.record)
 
     def counts(self) -> Mapping[str, int]:
@@ -197,7 +199,9 @@ class SentryReporter:
         # the thread, with that request's query string, headers and breadcrumbs.
         scope = sentry_sdk.get_global_scope().fork()
         made = cast("SentryEvent", event)
-        Context().run(client.capture_event, made, {HINT: told}, scope)
+        # Cleansed once more in the end, for what the project has put on the global scope.
+        _cleanse_last(client)
+        Context().run(client.capture_event, made, {HINT: told, _ADOPTED: self}, scope)
 
     def _source(self, client: BaseClient) -> Source:
         collected = part(client.options, "data_collection")

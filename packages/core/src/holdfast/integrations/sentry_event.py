@@ -18,8 +18,11 @@ LEVELS = {
     Severity.ERROR: "error",
     Severity.CRITICAL: "fatal",
 }
+_CLEANSED = ("message", "transaction", "logentry", "request", "extra", "tags", "user")
 CONTEXT_LINES = 5
 """Lines of source before and after the one that raised."""
+USER_ID = "user_id"
+"""Attribute of an origin, or field that the application bound: whose work it was."""
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _SOURCES = {"cause": "__cause__", "context": "__context__"}
 
@@ -27,13 +30,14 @@ Source: TypeAlias = Callable[[str, int], str]
 """Gives one line of a file, fit to leave the process; empty when there is none."""
 
 
-def error_event(record: ErrorRecord, service: str, source: Source) -> Json:
+def error_event(record: ErrorRecord, service: str, source: Source, *, user: bool = False) -> Json:
     """Return the event of a handled error: no values of variables, whether the project is in_app left to Sentry's options.
 
     Args:
         record: The error.
         service: Name of the service.
         source: Where lines of source come from.
+        user: Whether the project lets Sentry know whose work it was.
     """
     said, origin = record.classification, record.origin
     event: Json = {
@@ -54,6 +58,9 @@ def error_event(record: ErrorRecord, service: str, source: Source) -> Json:
         "contexts": {"trace": event_trace(record)},
         "extra": dict(_extra(record)),
     }
+    user_id = origin.attributes.get(USER_ID) or record.fields.get(USER_ID)
+    if user and user_id:
+        event["user"] = {"id": str(user_id)}
     if origin.operation:
         event["transaction"] = origin.operation
         event["transaction_info"] = {"source": "route"}
@@ -80,6 +87,9 @@ def tags(code: str, kind: str, fault: str) -> Json:
 
 def _extra(record: ErrorRecord) -> Iterator[tuple[str, object]]:
     facts = record.as_json()
+    # Whose work it was is said where Sentry has rules for it, or not at all.
+    attributes = {k: v for k, v in record.origin.attributes.items() if k != USER_ID}
+    facts |= {"attributes": attributes}
     for name in ("status", "operation", "path", "attributes", "details", "fields", "notes"):
         if facts.get(name):
             yield name, facts[name]
@@ -160,7 +170,11 @@ def no_source(_filename: str, _line: int) -> str:
 
 def cleanse(event: Mapping[str, object], redactor: Redactor) -> Json:
     """Return an event that somebody else made, with secrets taken out of whatever may hold them."""
-    clean = _redacted(event, redactor, "message", "transaction", "logentry", "request", "extra")
+    clean = _redacted(event, redactor, *_CLEANSED)
+    contexts = part(event, "contexts")
+    if contexts:  # the ids of the trace stay, by which Sentry joins what belongs together
+        others = [name for name in contexts if name != "trace"]
+        clean["contexts"] = _redacted(contexts, redactor, *others)
     for crumb in values_of(clean, "breadcrumbs"):
         crumb.update(_redacted(crumb, redactor, "message", "data"))
     for raised in values_of(clean, "exception"):
