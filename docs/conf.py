@@ -31,6 +31,7 @@ myst_enable_extensions = ["substitution", "deflist"]
 myst_heading_anchors = 3
 myst_substitutions = {
     "codes": generated.codes(),
+    "shipped_codes": generated.shipped_codes(),
     "kinds": generated.kinds(),
     "settings": generated.settings(),
     "django_settings": generated.settings(DjangoSettings, own=True),

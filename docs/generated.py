@@ -11,26 +11,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from holdfast import ErrorKind, Settings, catalog
+from holdfast.catalog.export import to_markdown
 
 if TYPE_CHECKING:
     from tests.paths.row import Row
 
 
 def codes() -> str:
-    """Return a table of the codes that ship with the suite."""
-    ours = [entry for entry in catalog.entries() if entry.source.startswith("holdfast.")]
+    """Return a table of the codes that ship with the suite, each with a link to its section."""
     rows = [
         (
-            f"`{entry.code}`",
+            f"[`{entry.code}`](shipped-codes.md#{entry.code.lower()})",
             str(entry.status),
             f"`{entry.type}`",
             entry.title,
             "yes" if entry.transient else "no",
             entry.description,
         )
-        for entry in ours
+        for entry in _shipped()
     ]
     return table(("Code", "Status", "Type", "Title", "Try again", "When"), rows)
+
+
+def shipped_codes() -> str:
+    """Return a section for each code that ships with the suite."""
+    return to_markdown(_shipped())
+
+
+def _shipped() -> list[catalog.CatalogEntry]:
+    return [entry for entry in catalog.entries() if entry.source.startswith("holdfast.")]
 
 
 def kinds() -> str:
