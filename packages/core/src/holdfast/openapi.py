@@ -288,10 +288,18 @@ def as_openapi_3_0(schema: Json) -> Json:
 
 
 def _nullable(choices: Iterable[Json]) -> list[JsonValue]:
+    """Return choices without the type null, which the others allow instead where it was one of them."""
     said = [as_openapi_3_0(choice) for choice in choices if choice.get("type") != "null"]
     if any(choice.get("type") == "null" for choice in choices):
-        said = [{**choice, "nullable": True} if "type" in choice else choice for choice in said]
+        said = [_or_null(choice) for choice in said]
     return [*said]
+
+
+def _or_null(schema: Json) -> Json:
+    values = schema.get("enum")
+    listed: Json = {"enum": [*values, None]} if isinstance(values, list) else {}
+    typed: Json = {"nullable": True} if "type" in schema else {}
+    return {**schema, **listed, **typed}
 
 
 def _name(error: CatalogEntry) -> str:
