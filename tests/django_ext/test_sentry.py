@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.signals import got_request_exception
-from django.test import Client
+from django.test import AsyncClient, Client
 
 from tests.django_ext.conftest import RecordingProject
 from tests.django_ext.project.failures import CANARY
@@ -74,3 +75,31 @@ def test_one_event_for_an_untrusted_error_and_none_for_a_callers_fault(
 def test_the_signal_still_reaches_sentry() -> None:
     """Its integration listens to the same signal as ever."""
     assert got_request_exception.receivers
+
+
+@pytest.mark.parametrize(("path", "expected"), PATHS)
+def test_the_same_holds_where_a_loop_serves(
+    path: str, expected: int, events: list[dict[str, Any]]
+) -> None:
+    """Sentry patches Django's handlers of ASGI in other places."""
+    client = AsyncClient(raise_request_exception=False)
+
+    async_to_sync(client.get)(path)
+
+    assert len(events) == expected
+    assert CANARY not in str(events)
+
+
+@pytest.mark.parametrize("path", ["/sync/crash", "/async/crash", "/drf/crash"])
+def test_an_event_says_what_we_know(path: str, events: list[dict[str, Any]]) -> None:
+    """Code, kind and fault as tags, our fingerprint, and the trace that the request was part of."""
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = {"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}
+
+    Client(raise_request_exception=False, headers=headers).get(path)
+
+    (event,) = events
+    tags = event["tags"]
+    assert (tags["code"], tags["kind"], tags["fault"]) == ("INTERNAL_ERROR", "INTERNAL", "SERVICE")
+    assert event["contexts"]["trace"]["trace_id"] == trace_id == tags["trace_id"]
+    assert len(event["fingerprint"]) == 1

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol, TypeAlias, cast
 
 import pytest
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, g, request
 from flask.typing import ResponseReturnValue
 
 from holdfast import AppError, ErrorCode, ResourceNotFoundError
@@ -188,3 +188,31 @@ def test_errors_that_alternate_are_each_told_of(served: Flask, events: list[Even
         client.get(path)
 
     assert len(events) == 3
+
+
+class Member:
+    """A user as Flask-Login keeps it."""
+
+    def get_id(self) -> str:
+        """Return the id."""
+        return "7041"
+
+
+def test_a_record_says_whose_request_it_was(recorded: RecordingReporter) -> None:
+    """If Flask-Login has loaded the user already; nobody is asked to."""
+    app = Flask("users")
+    Holdfast(app, reporters=[recorded])
+    app.add_url_rule("/boom", view_func=boom)
+
+    @app.before_request
+    def load() -> None:
+        if "member" in request.args:
+            g._login_user = Member()
+
+    app.test_client().get("/boom")
+    app.test_client().get("/boom?member")
+
+    runtime_of(app).flush()
+    told = [record.origin.attributes for record in recorded.records]
+    assert told == [{}, {"user_id": "7041"}]
+    runtime_of(app).close()

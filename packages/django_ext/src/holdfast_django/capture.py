@@ -15,6 +15,7 @@ from holdfast.origin import Origin, operation_of
 from holdfast_django.asynchrony import serves_from_thread
 from holdfast_django.current import BOUNDARY, project_runtime
 from holdfast_django.statuses import failing
+from holdfast_django.users import known_user
 
 _VERDICT: Final = "_holdfast_verdict"
 _EXPLAINED: Final = "_holdfast_explained"
@@ -97,4 +98,10 @@ def origin_of(request: HttpRequest) -> Origin:
     """Return where a request's error became somebody's answer: the route, never the full address."""
     match = request.resolver_match
     operation = operation_of(request.method, None if match is None else f"/{match.route}")
-    return Origin(boundary=BOUNDARY, operation=operation, path=request.path)
+    user = known_user(request)
+    return Origin(
+        boundary=BOUNDARY,
+        operation=operation,
+        path=request.path,
+        attributes={"user_id": user} if user else {},
+    )

@@ -1,8 +1,9 @@
 """From a request to the handler: an exception, and where it became somebody's answer."""
 
-from typing import Final, cast
+from contextlib import suppress
+from typing import Final, Protocol, cast, runtime_checkable
 
-from flask import Flask, Request, has_request_context, request
+from flask import Flask, Request, g, has_request_context, request
 
 from holdfast.handler import Verdict
 from holdfast.origin import Origin, operation_of
@@ -18,6 +19,13 @@ RAISED: Final = "holdfast.raised"
 """Key of the WSGI environment: the exception that Flask went to find a handler for."""
 EXPECTED: Final = "holdfast.expected"
 """Key of the WSGI environment: an answer of any status is meant, as a health report's is."""
+
+
+@runtime_checkable
+class _LoggedIn(Protocol):
+    """A user of Flask-Login's."""
+
+    def get_id(self) -> str | None: ...
 
 
 class Capture:
@@ -57,13 +65,23 @@ def origin(boundary: str = BOUNDARY) -> Origin:
 def _origin(boundary: str, current: Request | None) -> Origin:
     if current is None:
         return Origin(boundary=boundary)
-    rule = current.url_rule
+    rule, user = current.url_rule, _known_user()
     return Origin(
         boundary=boundary,
         operation=operation_of(current.method, None if rule is None else rule.rule),
         path=current.path,
+        attributes={"user_id": user} if user else {},
         resumable=boundary == BOUNDARY,
     )
+
+
+def _known_user() -> str:
+    """Return the id of the user that Flask-Login has loaded for this request already, if it has."""
+    user: object = g.get("_login_user")
+    with suppress(Exception):  # a project's own class
+        found: object = user.get_id() if isinstance(user, _LoggedIn) else None
+        return "" if found is None else str(found)
+    return ""
 
 
 def _current_request() -> Request | None:
