@@ -93,6 +93,26 @@ class Course:
         """Return a last summary, should there be anything to say: nobody will count any more."""
         return self._tell(Stage.CONTINUES, now) if self.id and self.pending else None
 
+    def shift(self, seconds: float) -> None:
+        """Let it be as it would be if its clock had shown more."""
+        self.since, self.said, self.met = (
+            self.since + seconds,
+            self.said + seconds,
+            self.met + seconds,
+        )
+        self.begun, self.last = self.begun + seconds, self.last + seconds
+
+    def join(self, other: "Course", events: int) -> None:
+        """Go on for another one of the same alert, too, which is open.
+
+        Args:
+            other: Its times are of the same clock.
+            events: What it has counted for itself alone.
+        """
+        self.pending += other.pending
+        self.total += events
+        self.met, self.said = max(self.met, other.met), max(self.said, other.said)
+
     def _open(self, rule: AlertRule, count: int, now: float, new_id: str) -> Turn:
         self.id, self.since, self.met = new_id, now, now
         self.pending = self.total = self._in_window() if _has_window(rule) else count

@@ -167,7 +167,10 @@ class Alerts:
                 return False
         elif not (self._asleep and self._threaded):
             self._finish()
-        return tell_all(self.lines, until, Line.close)
+        in_time = tell_all(self.lines, until, Line.close)
+        with contextlib.suppress(Exception):  # others find out by themselves
+            self._folding.leave()
+        return in_time
 
     def deliveries(self) -> tuple[Delivery, ...]:
         """Return what became of messages, by channel."""

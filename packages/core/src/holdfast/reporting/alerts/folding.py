@@ -59,6 +59,10 @@ class Folding(Protocol):
         """Return what is to be said before the process ends."""
         ...
 
+    def leave(self) -> None:
+        """Take note that everything was sent that will be."""
+        ...
+
     def reset(self) -> None:
         """Begin anew in a forked child: what is open is the parent's."""
         ...
@@ -122,8 +126,21 @@ class LocalFolding:
     def finish(self) -> list[Due]:
         """Return a last summary of each alert that has one to give."""
         now = self._clock.monotonic()
-        found = ((place, course, course.finish(now)) for place, course in self.courses.items())
-        return [self._due(place, turn, now) for place, _, turn in found if turn is not None]
+        found = ((place, course.finish(now)) for place, course in self.courses.items())
+        return [self.due(place, turn, now) for place, turn in found if turn is not None]
+
+    def leave(self) -> None:
+        """Do nothing: nobody else is concerned."""
+
+    def has_rule(self, name: str) -> bool:
+        """Tell whether there is a rule of that name."""
+        return name in self._rules
+
+    def due(self, place: tuple[str, str], turn: Turn, now: float) -> Due:
+        """Return a message that is due at a time."""
+        rule, key = self._rules[place[0]], place[1]
+        sample = self.samples.get(place) or Sample(rule.severity, {})
+        return Due(rule, key, turn, max(0.0, now - turn.since), sample)
 
     def _step(self, place: tuple[str, str], count: int, now: float, *, is_new: bool) -> Due | None:
         rule = self._rules[place[0]]
@@ -131,16 +148,11 @@ class LocalFolding:
         if course is None:
             course = self.courses[place] = Course(begun=self._begun, last=now)
         turn = course.step(rule, count, now, new_id=secrets.token_hex(16), is_new=is_new)
-        due = None if turn is None else self._due(place, turn, now)
+        due = None if turn is None else self.due(place, turn, now)
         if course.is_blank(rule, now):
             del self.courses[place]
             self.samples.pop(place, None)
         return due
-
-    def _due(self, place: tuple[str, str], turn: Turn, now: float) -> Due:
-        rule, key = self._rules[place[0]], place[1]
-        sample = self.samples.get(place) or Sample(rule.severity, {})
-        return Due(rule, key, turn, max(0.0, now - turn.since), sample)
 
     def _new(self, counts: dict[tuple[str, str], int]) -> set[tuple[str, str]]:
         asked = {
