@@ -111,6 +111,7 @@ def test_a_runtime_counts_what_it_handles() -> None:
     assert seen.by_boundary.totals() == {"django.request": 2, "job": 1}
     assert seen.by_operation.totals() == {"GET /orders/<id>": 2, "import": 1}
     assert seen.by_fingerprint[record.fingerprint].total == 1
+    assert seen.by_fingerprint[record.fingerprint].about == "INTERNAL_ERROR"
     assert seen.errors == Recent(3, 3, 3, 3)
     assert seen.error_rates == Recent(3 / 8, 3 / 8, 3 / 8, 3 / 8)
 
@@ -287,6 +288,24 @@ def test_requests_of_a_window_are_right_to_within_two_looks(
         assert abs(count - exact) <= unsure + 1e-6
 
 
+def test_a_steady_rate_of_errors_is_read_as_it_is() -> None:
+    """Ten requests a second, of which one in a hundred fails, for two hours."""
+    clock = FakeClock()
+    statistics, event = ErrorStatistics(clock), error()
+    for second in range(2 * 3600):
+        clock.advance(1)
+        for _ in range(10):
+            statistics.request()
+        if second % 10 == 0:
+            statistics.hear(event)
+
+    seen = statistics.snapshot()
+
+    assert seen.error_rate == 0.01
+    assert list(seen.error_rates) == pytest.approx([0.01] * 4, rel=0.05)
+    assert list(seen.recent_requests.per_second()) == pytest.approx([10] * 4, rel=0.05)
+
+
 def test_time_that_jumps_ahead_empties_the_windows_and_loses_no_error() -> None:
     """A suspended machine comes back hours later."""
     clock = FakeClock()
@@ -352,7 +371,7 @@ def test_durations_are_summed_up_by_event() -> None:
 
     for seconds in range(1, 101):
         statistics.hear(took("job.succeeded", seconds))
-    for nonsense in (True, False, "3.5", None, -1.0, float("nan"), float("inf")):
+    for nonsense in (True, False, "3.5", None, -1.0, float("nan"), float("inf"), 10**400):
         statistics.hear(took("job.failed", nonsense))
 
     seen = statistics.snapshot()

@@ -4,7 +4,6 @@ What is heard is kept as a key, and folded into series by whoever reads next, or
 together: what the series of an error cost is shared by all errors that are alike.
 """
 
-import math
 import os
 import weakref
 from collections import Counter, deque
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
 
 MAX_HEARD: Final = 512
 """Errors, and durations, that wait to be folded."""
+MAX_DURATION: Final = 1e9
+"""Seconds; what took thirty years is no duration."""
 
 _Key: TypeAlias = tuple[int, str, ErrorKind, Fault, str, str, str, bool]
 """Slot, code, kind, fault, boundary, operation, fingerprint, and whether it was recovered from."""
@@ -145,7 +146,7 @@ class ErrorStatistics:
         seconds = event.attributes.get("duration")
         if isinstance(seconds, bool) or not isinstance(seconds, float | int):
             return
-        if 0 <= seconds < math.inf:
+        if 0 <= seconds <= MAX_DURATION:
             self._timed.append((event.name, float(seconds)))
             if len(self._timed) >= MAX_HEARD:
                 self._fold_if_free()

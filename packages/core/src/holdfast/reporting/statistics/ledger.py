@@ -52,7 +52,7 @@ class Ledger:
         self._faults.add(labels.fault, seen)
         self._boundaries.add(labels.boundary, seen)
         self._operations.add(labels.operation, seen)
-        self._fingerprints.add(fingerprint, seen)
+        self._fingerprints.add(fingerprint, seen, labels.code)
 
     def look(self, now: float, requests: int) -> None:
         """Take note of how many requests there were by now.
@@ -107,6 +107,7 @@ def _tallies(table: Table, now: float) -> Tallies:
     return Tallies(
         {
             value: Tally(
+                about=series.about,
                 total=series.total,
                 recovered=series.recovered,
                 first_seen=series.first_seen,

@@ -28,9 +28,10 @@ class Seen(NamedTuple):
 class Series:
     """What was counted of one value."""
 
-    __slots__ = ("first_seen", "last_seen", "recovered", "total", "windows")
+    __slots__ = ("about", "first_seen", "last_seen", "recovered", "total", "windows")
 
-    def __init__(self, first: datetime) -> None:
+    def __init__(self, first: datetime, about: str = "") -> None:
+        self.about = about
         self.total = self.recovered = 0
         self.first_seen = self.last_seen = first
         self.windows = Windows()
@@ -73,11 +74,17 @@ class Table:
         self._other: Series | None = None
         self.folded = 0
 
-    def add(self, value: str, seen: Seen) -> None:
-        """Count errors that have a value."""
+    def add(self, value: str, seen: Seen, about: str = "") -> None:
+        """Count errors that have a value.
+
+        Args:
+            value: Which.
+            seen: The errors.
+            about: What the value stands for; kept of the first.
+        """
         series = self._series.get(value)
         if series is None:
-            series = self._new(value, seen)
+            series = self._new(value, seen, about)
         series.add(seen)
 
     def items(self) -> Iterator[tuple[str, Series]]:
@@ -86,12 +93,12 @@ class Table:
         if self._other is not None:
             yield OTHER, self._other
 
-    def _new(self, value: str, seen: Seen) -> Series:
+    def _new(self, value: str, seen: Seen, about: str) -> Series:
         if value == OTHER:
             return self._rest(seen.first)
         if len(self._series) >= self._most:
             self._make_room(seen.slot)
-        made = self._series[value] = Series(seen.first)
+        made = self._series[value] = Series(seen.first, about)
         return made
 
     def _make_room(self, slot: int) -> None:

@@ -24,16 +24,19 @@ class Tally:
     last_seen: datetime
     """Aware, UTC."""
     recent: Recent
+    about: str = ""
+    """Of a fingerprint, the code that its errors have; empty otherwise."""
 
     def as_json(self) -> dict[str, JsonValue]:
         """Return the facts as a dictionary."""
-        return {
+        facts: dict[str, JsonValue] = {
             "total": self.total,
             "recovered": self.recovered,
             "first_seen": self.first_seen.isoformat(),
             "last_seen": self.last_seen.isoformat(),
             "recent": _json_of(self.recent),
         }
+        return {**facts, "code": self.about} if self.about else facts
 
 
 class Tallies(Mapping[str, Tally]):
@@ -57,6 +60,9 @@ class Tallies(Mapping[str, Tally]):
 
     def __len__(self) -> int:
         return len(self._tallies)
+
+    def __repr__(self) -> str:
+        return f"Tallies({self._tallies!r}, folded={self.folded})"
 
     def totals(self) -> dict[str, int]:
         """Return the number of errors by value."""
