@@ -1,6 +1,9 @@
 """The catalogue: every code of the process, once, with what callers may rely on."""
 
+import importlib
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -157,6 +160,42 @@ def test_a_code_declared_twice_is_told_with_both_places() -> None:
     assert "DoubleBooked" in sentence
     assert entry is not None
     assert "FirstCode" in entry.source
+
+
+ENUMERATION = """
+class {name}(ErrorCodes):
+    SADDLE_LOST = CodeSpec(ErrorKind.CONFLICT, "Saddle lost")
+"""
+CLASS = """
+class {name}(AppError):
+    code = "SADDLE_LOST"
+    kind = ErrorKind.CONFLICT
+"""
+
+
+@pytest.mark.usefixtures("own_codes")
+@pytest.mark.parametrize("first", [ENUMERATION, CLASS])
+@pytest.mark.parametrize("second", [ENUMERATION, CLASS])
+def test_modules_clash_and_reloads_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, second: str
+) -> None:
+    """Two modules that declare one code are named, as often as either is loaded; one alone may be reloaded."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    opening = "from holdfast import AppError, CodeSpec, ErrorCodes, ErrorKind\n"
+    folder = f"riding_{tmp_path.name}"
+    (tmp_path / folder).mkdir()
+    for module, text in (("early", first), ("late", second)):
+        (tmp_path / folder / f"{module}.py").write_text(opening + text.format(name="Saddle"))
+
+    early = importlib.import_module(f"{folder}.early")
+    importlib.reload(early)
+    alone = catalog.clashes()
+    importlib.reload(importlib.import_module(f"{folder}.late"))
+
+    assert alone == []
+    assert catalog.clashes() == [
+        f"code SADDLE_LOST is declared by {folder}.early.Saddle and again by {folder}.late.Saddle"
+    ]
 
 
 @pytest.mark.usefixtures("own_codes")

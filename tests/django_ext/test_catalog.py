@@ -14,8 +14,10 @@ from django.test import Client, override_settings
 from django.urls import clear_url_caches, include, path, set_script_prefix
 from django.utils.translation import gettext_lazy
 
-from holdfast import AppError, CodeSpec, Detail, ErrorCodes, ErrorKind
+from holdfast import AppError, CodeSpec, Detail, ErrorCodes, ErrorKind, SettingsError
 from holdfast.catalog.compare import compare, load
+from holdfast.codes import Declaration, register
+from holdfast_django import current
 from tests.django_ext.conftest import RecordingProject
 
 PROBLEM = {"Accept": "application/problem+json"}
@@ -63,6 +65,18 @@ def client() -> Iterator[Client]:
     with override_settings(ROOT_URLCONF=SERVED):
         yield Client()
     clear_url_caches()
+
+
+def test_a_project_does_not_start_with_a_code_that_two_places_declare(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Making its runtime names both places."""
+    declared = register.known["SLEDGE_GONE"]
+    other = Declaration("SLEDGE_GONE", declared.spec, "shop.errors.SledgeGone")
+    monkeypatch.setattr(register, "clashes", [(declared, other)])
+
+    with pytest.raises(SettingsError, match=r"SledgeCode and again by shop\.errors\.SledgeGone"):
+        current.rebuild()
 
 
 def test_the_type_of_a_problem_leads_to_its_page(client: Client) -> None:

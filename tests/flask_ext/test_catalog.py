@@ -10,8 +10,9 @@ from flask.testing import FlaskClient
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client
 
-from holdfast import AppError, CodeSpec, Detail, ErrorCodes, ErrorKind
+from holdfast import AppError, CodeSpec, Detail, ErrorCodes, ErrorKind, SettingsError
 from holdfast.catalog.compare import compare, load
+from holdfast.codes import Declaration, register
 from holdfast.testing import RecordingReporter
 from tests.flask_ext.conftest import MakeApp
 
@@ -41,6 +42,18 @@ def app(make_app: MakeApp) -> Flask:
         raise AppError(KiteCode.KITE_TORN, "Your kite is torn")
 
     return app
+
+
+def test_an_application_does_not_start_with_a_code_that_two_places_declare(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connecting it names both places."""
+    declared = register.known["KITE_TORN"]
+    other = Declaration("KITE_TORN", declared.spec, "shop.errors.KiteTorn")
+    monkeypatch.setattr(register, "clashes", [(declared, other)])
+
+    with pytest.raises(SettingsError, match=r"KiteCode and again by shop\.errors\.KiteTorn"):
+        make_app()
 
 
 def test_the_type_of_a_problem_leads_to_its_page(client: FlaskClient) -> None:

@@ -91,7 +91,8 @@ def find(code: str) -> CatalogEntry | None:
 
 def clashes() -> list[str]:
     """Return one sentence per code that two places declare; empty when all is well."""
-    return [
+    sentences = (
         f"code {first.code} is declared by {first.source} and again by {second.source}"
         for first, second in register.clashes
-    ]
+    )
+    return list(dict.fromkeys(sentences))  # a module may have been loaded again
