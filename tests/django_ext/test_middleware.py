@@ -367,7 +367,7 @@ def test_our_receiver_never_raises(
 ) -> None:
     """What it raised would come out in the place of the user's error; a daemon has no standard error."""
 
-    def fail(*_: object) -> Verdict:
+    def fail(*_: object, **__: object) -> Verdict:
         raise RuntimeError("capture broke")
 
     monkeypatch.setattr(signals, "capture", fail)

@@ -12,6 +12,7 @@ from holdfast_django.capture import origin_of
 from holdfast_django.current import project_runtime
 
 _NO_CONTENT = 204
+_UNFIT = "_holdfast_unfit"
 
 
 def recovered(request: HttpRequest, verdict: Verdict) -> HttpResponseBase | None:
@@ -21,7 +22,7 @@ def recovered(request: HttpRequest, verdict: Verdict) -> HttpResponseBase | None
     empty answer with status 204. Anything else is a mistake of the handler's: it is recorded, and
     the error is answered.
     """
-    if verdict.action is not Action.RECOVERED:
+    if verdict.action is not Action.RECOVERED or getattr(request, _UNFIT, None) is verdict:
         return None
     value = verdict.value
     if isinstance(value, HttpResponseBase):
@@ -31,6 +32,7 @@ def recovered(request: HttpRequest, verdict: Verdict) -> HttpResponseBase | None
     try:
         return _made_of(value)
     except (TypeError, ValueError, RecursionError) as unfit:
+        setattr(request, _UNFIT, verdict)
         origin = replace(origin_of(request), resumable=False)
         project_runtime().handle(unfit, origin)
         return None

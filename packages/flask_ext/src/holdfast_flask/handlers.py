@@ -34,6 +34,10 @@ from holdfast_flask.rules import headers_of
 from holdfast_flask.streams import WatchedStream
 
 
+_UNFIT = "holdfast.unfit"
+"""Key of the WSGI environment: a verdict whose value cannot be answered with."""
+
+
 class Handlers:
     """Captures and renders the errors of one application; holds no reference to it.
 
@@ -94,12 +98,13 @@ class Handlers:
 
     def _recovered(self, decided: Verdict) -> Response | None:
         """Return the response that a recovered value is, or None when the error is to be answered."""
-        if decided.action is not Action.RECOVERED:
+        if decided.action is not Action.RECOVERED or request.environ.get(_UNFIT) is decided:
             return None
         value = ("", 204) if decided.value is None else decided.value
         try:
             return current_app.make_response(cast("ResponseReturnValue", value))
         except Exception as unfit:  # noqa: BLE001  # of a handler's making: it must not hide the error
+            request.environ[_UNFIT] = decided
             self._runtime.handle(unfit, replace(origin(), resumable=False))
             return None
 

@@ -51,7 +51,9 @@ def is_open(settled: Verdict, boundary: str) -> bool:
     record = settled.record
     if record is None or record.origin.boundary == boundary:
         return False
-    return record.origin.boundary == LOGGED or settled.action is Action.RECOVERED
+    if settled.action is Action.RECOVERED:
+        return boundary != LOGGED
+    return record.origin.boundary == LOGGED
 
 
 def is_only_logged(record: ErrorRecord, boundary: str) -> bool:
