@@ -54,7 +54,7 @@ def is_listening(port: int) -> bool:
 
 def is_importable(module: str) -> bool:
     """Tell whether a library is installed, without importing it."""
-    return importlib.util.find_spec(module) is not None
+    return module in sys.modules or importlib.util.find_spec(module) is not None
 
 
 def turn_down(reason: str, *, strict: bool) -> None:

@@ -103,12 +103,11 @@ def _conditional() -> Iterator[Rule]:
 
 def _by_reason(name: str) -> Iterator[Rule]:
     """Yield what an exception means that says by another one why it was raised."""
-    refused = _is_for("NewConnectionError", "NameResolutionError", "ConnectionRefusedError")
-    never = _is_for("gaierror")
+    never = _is_for("NewConnectionError", "ConnectionRefusedError", "gaierror")
+    # The first of urllib3's is a kind of the second.
+    yield Rule(match=name, code=_UNREACHABLE, effect=_NOT_SENT, when=never)
     yield Rule(match=name, code=_TIMED_OUT, effect=_NOT_SENT, when=_is_for("ConnectTimeoutError"))
     yield Rule(match=name, code=_TIMED_OUT, effect=_IN_DOUBT, when=_is_for("TimeoutError"))
-    yield Rule(match=name, code=_UNREACHABLE, effect=_NOT_SENT, when=refused)
-    yield Rule(match=name, code=_UNREACHABLE, effect=_NOT_SENT, when=never)
     yield Rule(match=name, code=_REFUSED, effect=_IN_DOUBT, when=_is_for("ResponseError"))
     yield Rule(match=name, code=_UNREACHABLE, transient=False, when=_is_for("SSLError"))
     yield Rule(match=name, code=_UNREACHABLE, effect=_IN_DOUBT, when=_is_for("Exception"))
