@@ -503,6 +503,9 @@ def hold():
 for _ in range(5):
     statistics.request()
     runtime.handle(KeyError("parent"), origin)
+statistics.snapshot()
+statistics.request()
+runtime.handle(KeyError("parent"), origin)
 thread = threading.Thread(target=hold)
 thread.start()
 held.wait(20)
@@ -535,7 +538,7 @@ def test_a_forked_child_begins_anew() -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["child 1 1 1.0 ValueError 1 1", "parent 5 6 5 6"]
+    assert done.stdout.splitlines() == ["child 1 1 1.0 ValueError 1 1", "parent 6 7 6 7"]
 
 
 def test_a_job_and_a_message_are_requests() -> None:

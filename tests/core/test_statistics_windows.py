@@ -83,6 +83,19 @@ def test_what_is_spread_is_all_there(since: float, length: float, number: int) -
         assert abs(count - number * covered) <= number * slice_ + 1e-6
 
 
+@given(st.floats(1000, 1100))
+def test_what_comes_steadily_is_counted_as_it_is(now: float) -> None:
+    """One in each slot: within a slice the old edge moves on, and does not jump with the slice."""
+    windows = Windows()
+    for slot in range(int(now) + 1):
+        windows.add(slot, 1)
+
+    counted = windows.recent(now)
+
+    for count, length in zip(counted, LENGTHS, strict=True):
+        assert abs(count - length / SLOT) <= 1
+
+
 def test_after_a_long_silence_nothing_is_recent() -> None:
     """What happened leaves the windows one after the other, and all of them in an hour."""
     windows = Windows()
