@@ -19,6 +19,7 @@ from holdfast.context import (
     current_context,
     current_trace_id,
     end,
+    follow,
     left_by,
     parse_traceparent,
     resume,
@@ -369,3 +370,32 @@ def test_what_an_exception_left_stays_in_this_process() -> None:
         raise error
 
     assert left_by(pickle.loads(pickle.dumps(error))) is None  # noqa: S301  # our own bytes
+
+
+def test_work_without_an_id_is_part_of_the_trace_that_is_followed() -> None:
+    """Somebody else's, as OpenTelemetry's; what came in goes before it."""
+    follow(lambda: (TRACE, VALID))
+    try:
+        with work_context() as within:
+            pass
+        with work_context("order-42") as named:
+            pass
+    finally:
+        follow(None)
+    with work_context() as alone:
+        pass
+
+    assert (within.trace_id, within.traceparent) == (TRACE, VALID)
+    assert within.span_id != SPAN
+    assert named.trace_id == "order-42"
+    assert alone.trace_id != TRACE
+
+
+def test_where_nothing_is_followed_work_has_an_id_of_its_own() -> None:
+    """Outside of any span."""
+    follow(lambda: None)
+    try:
+        with work_context() as work:
+            assert work.traceparent == f"00-{work.trace_id}-{work.span_id}-00"
+    finally:
+        follow(None)

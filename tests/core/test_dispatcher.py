@@ -678,3 +678,28 @@ def test_a_runtime_that_is_closed_in_the_middle_tells_nothing_more() -> None:
 
     assert keeper.seen == ["before"]
     assert dispatcher.deliveries() == (Delivery("keeper", 1, 0, 1, 0),)
+
+
+class Hearer(Keeper):
+    """Takes note of what it hears at once, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[tuple[str, str]] = []
+
+    def hear(self, event: Event) -> None:
+        """Keep one event, and on which thread it was heard."""
+        self.heard.append((event.name, threading.current_thread().name))
+
+
+def test_a_reporter_that_hears_is_told_where_the_event_happens_and_on_its_own_thread() -> None:
+    """At once for what is only known there, later for what may block."""
+    hearer = Hearer()
+    dispatcher = Dispatcher([hearer])
+
+    dispatcher.emit(event())
+
+    assert hearer.heard == [("stock.counted", threading.current_thread().name)]
+    assert dispatcher.close(5)
+    assert hearer.seen == ["stock.counted"]
+    assert hearer.threads == {"holdfast-keeper"}
