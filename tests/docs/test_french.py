@@ -47,6 +47,16 @@ def test_the_catalogue_holds_nothing_that_is_never_said() -> None:
     assert written().keys() - set(SAID) == set()
 
 
+def test_the_catalogues_hold_nothing_in_doubt() -> None:
+    """No entry is fuzzy, obsolete or there twice."""
+    for catalogue in sorted(FOLDER.glob("*.po")):
+        text = catalogue.read_text(encoding="utf-8")
+        ids = re.findall(r"^msgid (.*(?:\n\".*)*)", text, re.MULTILINE)
+
+        assert not re.search(r"^#,|^#~", text, re.MULTILINE), catalogue
+        assert len(ids) == len(set(ids)), catalogue
+
+
 def test_the_compiled_catalogue_is_the_written_one() -> None:
     """After a change of the texts the catalogue was compiled again."""
     assert compiled() == written()
