@@ -1,7 +1,7 @@
 """Values that handlers recover with, as what a view returns: of plain views and coroutines."""
 
 import asyncio
-from typing import NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import pytest
 from flask import Flask, Response, abort
@@ -11,8 +11,10 @@ from holdfast.errors import AppError, DatabaseError
 from holdfast.handler import Recovered
 from holdfast.runtime import Runtime, current_runtime
 from holdfast.testing import RecordingReporter
-from holdfast_flask.wsgi import Boundary
 from tests.flask_ext.conftest import MakeApp
+
+if TYPE_CHECKING:
+    from holdfast_flask.wsgi import Boundary
 
 BOTH = pytest.mark.parametrize(
     "asynchronous", [False, pytest.param(True, marks=pytest.mark.extra("asgiref"))]

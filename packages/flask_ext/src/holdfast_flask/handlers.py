@@ -33,7 +33,6 @@ from holdfast_flask.responses import Responder
 from holdfast_flask.rules import headers_of
 from holdfast_flask.streams import WatchedStream
 
-
 _UNFIT = "holdfast.unfit"
 """Key of the WSGI environment: a verdict whose value cannot be answered with."""
 
