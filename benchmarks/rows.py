@@ -115,6 +115,17 @@ def _rest(case: str, said: str, limit: float | None) -> tuple[Line, ...]:
     )
 
 
+STAGES = {
+    "whole": "the whole",
+    "raise": "raise and catch",
+    "classify": "classify",
+    "record": "record: id, time, trace, frames, redaction, fingerprint",
+    "answer": "decide what the caller may know",
+    "event": "make the event",
+    "statistics": "count it",
+    "alerts": "count it for three rules of alerts",
+}
+
 TIMINGS = (
     Timing(
         "capture",
@@ -127,6 +138,12 @@ TIMINGS = (
             Line("**holdfast**, known", _recording("holdfast"), _BARE, Target(6, "×")),
             Line("**holdfast**, new", _recording("holdfast", "new"), _BARE, Target(15, "×")),
             Line(
+                "**holdfast**, known, with three rules of alerts",
+                _recording("watched", "whole"),
+                _BARE,
+                Target(6, "×"),
+            ),
+            Line(
                 "holdfast, known, with three bound fields", _recording("holdfast", "bound"), _BARE
             ),
             Line("holdfast, known, with its JSON line", _recording("holdfast", "logged"), _BARE),
@@ -138,6 +155,17 @@ TIMINGS = (
                 _recording("holdfast", "app error"),
                 _recording("bare", "app error"),
             ),
+        ),
+    ),
+    Timing(
+        "stages",
+        "What handling an error is made of",
+        "Base is the whole: raise through eleven frames, catch and handle, a known error, with statistics "
+        "and three rules of alerts. Each stage is measured by itself, with what the one before it made; "
+        "what they lack of the whole are marks, context, isolation and the queue.",
+        tuple(
+            Line(said, _recording("watched", stage), _recording("watched", "whole"))
+            for stage, said in STAGES.items()
         ),
     ),
     Timing(

@@ -53,7 +53,7 @@ time over the least time of the base, *of least* their difference, and targets a
 because they repeat from run to run; *paired* is the median, with quartiles, of the differences within a
 round. *Everything* delivers on the request's own thread, so that
 nothing is left out; *as shipped* another thread writes the line, and only what the caller waits for
-is counted. Statistics and alerts are not part of holdfast yet, and not of these figures.
+is counted. Statistics are always on; rules of alerts are where a line says so.
 """
 
 

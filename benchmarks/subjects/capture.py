@@ -13,9 +13,15 @@ import sentry_sdk
 from case import Case
 
 from holdfast import AppError, ErrorKind, Runtime
-from holdfast.context import begin, bind_request
-from holdfast.origin import Origin
-from holdfast.settings import ReportingSettings, Settings
+from holdfast.context import begin, bind_request, current_context
+from holdfast.envelope import answer_to
+from holdfast.handler.recording import Recording, event_of
+from holdfast.origin import ErrorContext, Origin
+from holdfast.record import chain
+from holdfast.redact import JsonValue
+from holdfast.settings import AlertsSettings, ReportingSettings, Settings
+from holdfast.settings.alerts import AlertRuleSettings
+from holdfast.settings.channels import ChannelSettings
 from subjects import shop, sinks
 
 _Order: TypeAlias = Callable[[dict[str, int]], object]
@@ -23,6 +29,14 @@ _Order: TypeAlias = Callable[[dict[str, int]], object]
 _REQUEST = {"881": 3}
 _ORIGIN = Origin(boundary="benchmark", operation="POST /orders", path="/orders")
 _FRAMES = 11
+_THREE_RULES = AlertsSettings(
+    rules={
+        "grave": AlertRuleSettings(severity="CRITICAL"),
+        "storm": AlertRuleSettings(count=1_000_000, window=60),
+        "new": AlertRuleSettings(when="first_seen", by="fingerprint"),
+    },
+    channels={"log": ChannelSettings(kind="log")},
+)
 _SHOP = Path(shop.__file__).read_text()
 
 
@@ -35,6 +49,7 @@ def cases(flavour: str) -> dict[str, Case]:
         "logging": _logging,
         "format_exc": lambda: {"known": _catching(lambda _: traceback.format_exc())},
         "sentry": _sentry,
+        "watched": _watched,
     }[flavour]()
 
 
@@ -56,6 +71,40 @@ def _holdfast() -> dict[str, Case]:
         "logged": _catching(logged),
         "app error": _app_error_case(silent),
     }
+
+
+def _watched() -> dict[str, Case]:
+    """Return the whole with three rules of alerts, and its stages one by one."""
+    begin(boundary="benchmark")
+    runtime = Runtime(Settings(reporters=(), alerts=_THREE_RULES))
+    handler, recording = runtime.handler, Recording(runtime.redactor, runtime.clock)
+    error, nothing = _caught(), dict[str, JsonValue]()
+    context, linked = ErrorContext(_ORIGIN, current_context()), chain(error)
+    reading = handler.classifier.read(error, context)
+    record = recording.record(linked, _ORIGIN, reading.classification, nothing)
+    event, alerts = event_of(record), runtime.alerts
+    assert alerts is not None
+    stages: dict[str, Callable[[], object]] = {
+        "classify": lambda: handler.classifier.read(error, context),
+        "record": lambda: recording.record(linked, _ORIGIN, reading.classification, nothing),
+        "answer": lambda: answer_to(reading, runtime.redactor, record, nothing),
+        "event": lambda: event_of(record),
+        "statistics": lambda: runtime.statistics.hear(event),
+        "alerts": lambda: alerts.hear(event),
+    }
+    return {
+        "raise": _catching(_nothing),
+        "whole": _catching(lambda error: runtime.handle(error, _ORIGIN)),
+        **{name: Case(stage) for name, stage in stages.items()},
+    }
+
+
+def _caught() -> Exception:
+    try:
+        shop.order(_REQUEST)
+    except Exception as error:
+        return error
+    raise AssertionError
 
 
 def _handling(settings: Settings) -> Callable[[Exception], object]:
