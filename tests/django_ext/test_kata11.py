@@ -30,7 +30,7 @@ async def auser(request: HttpRequest) -> NoReturn:
     user(request)
 
 
-urlpatterns = [path("api/sync/users/123", user), path("api/async/users/123", auser)]  # type: ignore[arg-type]  # they only fail
+urlpatterns = [path("api/sync/users/123", user), path("api/async/users/123", auser)]
 
 
 @pytest.fixture(params=["wsgi", "asgi"])
