@@ -15,6 +15,7 @@ from holdfast.envelope import prefers_json
 from holdfast.language import Texts
 
 SOURCE = f"{__name__}.RaftCode"
+MARKUP = st.lists(st.sampled_from(["<b>", "</p>", "<!--", "&lt;", '"', "'", ">", "x"])).map("".join)
 
 
 @pytest.fixture(autouse=True)
@@ -120,13 +121,13 @@ def texts_of(entry: catalog.CatalogEntry) -> Iterator[str]:
     yield from (str(detail.description) for detail in entry.details.values())
 
 
-@given(st.text(), st.text(), st.text())
+@given(MARKUP, MARKUP, MARKUP)
 def test_no_text_becomes_an_element(title: str, description: str, advice: str) -> None:
     """Whatever a project writes, it is text on the page; only a pair of backquotes marks code."""
     declare("-", "-", "-")
     plain = Elements(text_of(pages().of("RAFT_SUNK"))).tags
 
-    declare(title.replace("`", ""), description.replace("`", ""), advice.replace("`", "") or "-")
+    declare(title, description, advice or "-")
     page = text_of(pages().of("RAFT_SUNK"))
 
     assert Elements(page).tags == plain
