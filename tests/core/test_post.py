@@ -1,6 +1,9 @@
 """Posting to somebody's address: what it gets, what its answers mean, and that nobody waits for long."""
 
+import os
 import socket
+import subprocess
+import sys
 import traceback
 from datetime import timedelta
 from email.utils import format_datetime
@@ -170,6 +173,23 @@ def test_no_error_tells_the_address(answering: Answering) -> None:
 
     assert "canary" not in f"{error!r} {error.learned} {error.details}"
     assert "canary" not in "".join(traceback.format_exception(error))
+
+
+def test_a_proxy_of_the_environment_is_used() -> None:
+    """As by everything else on the machine; in a process of its own, because it is read once."""
+    script = "import sys; from holdfast.reporting.post import Receiver; Receiver(url=sys.argv[1]).post({})"
+    with receiving(status(200)) as proxy:
+        named = {"http_proxy": proxy.url.partition("/hook")[0], "no_proxy": ""}
+
+        subprocess.run(
+            [sys.executable, "-c", script, "http://hooks.invalid/x"],
+            env={**os.environ, **named},
+            check=True,
+            timeout=30,
+        )
+
+    (got,) = proxy.got
+    assert got.path == "http://hooks.invalid/x"
 
 
 def test_a_receiver_shows_no_secret() -> None:

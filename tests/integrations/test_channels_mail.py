@@ -12,7 +12,7 @@ from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -39,6 +39,9 @@ from aiosmtpd.smtp import (  # noqa: E402  # is optional
     Session,
 )
 
+if TYPE_CHECKING:
+    import asyncio
+
 CERTIFICATE = str(Path(__file__).with_name("data") / "localhost.pem")
 PASSWORD = "hunter2-canary"
 TO = ("ops@example.com", "oncall@example.com")
@@ -54,7 +57,17 @@ class Mailbox:
     encrypted: list[bool] = field(default_factory=list[bool])
     refuse_recipient: Callable[[str], str] = field(default=lambda address: "")
     refuse_data: str = ""
+    rude: bool = False
+    """Whether it hangs up without a word when it is told goodbye."""
     port: int = 0
+
+    async def handle_QUIT(  # noqa: N802  # as aiosmtpd calls it
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        """Say goodbye, or not."""
+        if self.rude:
+            cast("asyncio.Transport", server.transport).abort()
+        return "221 Bye"
 
     async def handle_RCPT(  # noqa: N802  # as aiosmtpd calls it
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -304,6 +317,16 @@ def test_a_server_that_takes_nobody_is_told_without_addresses() -> None:
             channel(box.port).send(message())
 
     assert "example.com" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_mail_that_was_taken_is_not_sent_again() -> None:
+    """Whatever becomes of the connection afterwards."""
+    with serving() as box:
+        box.rude = True
+
+        channel(box.port).send(message())
+
+    assert len(box.taken) == 1
 
 
 def test_a_server_that_is_not_there_may_come_back() -> None:

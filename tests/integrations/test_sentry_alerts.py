@@ -111,6 +111,14 @@ def test_nothing_of_a_request_comes_along(kept: Keeping, runtime: Runtime) -> No
     assert "canary" not in str(kept.events)
 
 
+def test_an_alert_is_no_error_that_escaped(kept: Keeping, runtime: Runtime) -> None:
+    """The reporter beside it knows whose event it is."""
+    send(runtime, message())
+
+    outcomes = [delivery.further for delivery in runtime.dispatcher.deliveries()]
+    assert all(outcome["escaped"] == 0 for outcome in outcomes)
+
+
 def test_without_init_there_is_nowhere_to_go(runtime: Runtime) -> None:
     """Which is said, so that the alert can count as failed."""
     with pytest.raises(SentryInactiveError):
