@@ -14,7 +14,14 @@ if TYPE_CHECKING:
         handle_errors,
         transaction_boundary,
     )
-    from holdfast.classify import Classification, Classifier, Rule, determine_http_status
+    from holdfast.classify import (
+        Classification,
+        Classifier,
+        Explanation,
+        Partial,
+        Rule,
+        determine_http_status,
+    )
     from holdfast.codes import (
         CodeSpec,
         Detail,
@@ -72,7 +79,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "boundaries": "enhanced_error_handling error_boundary handle_errors transaction_boundary",
-    "classify": "Classification Classifier Rule determine_http_status",
+    "classify": "Classification Classifier Explanation Partial Rule determine_http_status",
     "codes": "CodeSpec Detail Effect ErrorCode ErrorCodes ErrorKind Fault Severity",
     "context": "bind bind_request current_trace_id work_context",
     "errors": (
@@ -125,10 +132,12 @@ __all__ = [
     "ErrorKind",
     "ErrorRecord",
     "Event",
+    "Explanation",
     "Fault",
     "IncomingMessage",
     "InternalServerError",
     "Origin",
+    "Partial",
     "RateLimitError",
     "Redactor",
     "ResourceNotFoundError",
