@@ -56,6 +56,10 @@ _NO_TYPE = "about:blank"
 """What `PROBLEM_TYPE` is unless a project says otherwise."""
 
 
+def _not_served() -> str:
+    return ""
+
+
 class Runtime:
     """The live, configured set of one application: thread-safe, one per application.
 
@@ -252,7 +256,12 @@ class Runtime:
         self.dispatcher.emit(event)
 
     def render(
-        self, answer: Answer, *, accept: str = "", language: str = "", catalog: str = ""
+        self,
+        answer: Answer,
+        *,
+        accept: str = "",
+        language: str = "",
+        catalog: Callable[[], str] = _not_served,
     ) -> Rendered:
         """Write an answer for one caller.
 
@@ -260,13 +269,14 @@ class Runtime:
             answer: What may be said.
             accept: The request's `Accept`.
             language: Language of the answer; empty: that of the settings.
-            catalog: Path of the pages of codes, with a slash at its end; empty: they are not served.
+            catalog: Gives the path of the pages of codes, with a slash at its end; empty: they are not
+                served. Asked only for problems, and not when `PROBLEM_TYPE` is set.
         """
         chosen = negotiate(accept, self._format, html=self.settings.html)
         spoken = language or self.settings.language
         type_uri = self.settings.problem_type
-        if catalog and type_uri == _NO_TYPE:
-            type_uri = f"{catalog}{{code}}"
+        if chosen is Format.PROBLEM and type_uri == _NO_TYPE and (path := catalog()):
+            type_uri = f"{path}{{code}}"
         return render(answer, chosen, spoken, type_uri, self.texts)
 
     def install(self) -> "Runtime":

@@ -21,7 +21,7 @@ def respond(request: HttpRequest, answer: Answer) -> HttpResponse:
     runtime = project_runtime()
     language = language_of(request, runtime)
     accept = request.META.get("HTTP_ACCEPT", "")
-    rendered = runtime.render(answer, accept=accept, language=language, catalog=catalog_address())
+    rendered = runtime.render(answer, accept=accept, language=language, catalog=catalog_address)
     body = rendered.body
     if rendered.content_type == Format.HTML.value:
         body = _project_page(request, answer, language) or body

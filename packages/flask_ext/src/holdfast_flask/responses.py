@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -44,7 +45,7 @@ class Responder:
             answer,
             accept=environ.get("HTTP_ACCEPT", ""),
             language=language,
-            catalog=self._catalog(environ),
+            catalog=partial(self._catalog, environ),
         )
         return rendered._replace(headers=tuple(_with_vary(rendered.headers)))
 
