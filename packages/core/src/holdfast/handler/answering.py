@@ -41,6 +41,9 @@ class Answering:
         emit: Takes the events.
         clock: Measures pauses and durations.
         asides: Where coroutines run when nobody awaits.
+
+    Attributes:
+        anything: Whether anything is registered.
     """
 
     def __init__(
@@ -52,10 +55,7 @@ class Answering:
         self._asides = asides
         self._handlers: Routes[Handler] = Routes()
         self._recoveries: Routes[Recovery] = Routes()
-
-    def __bool__(self) -> bool:
-        """Tell whether anything is registered."""
-        return bool(self._handlers) or bool(self._recoveries)
+        self.anything = False
 
     @property
     def asynchronous(self) -> bool:
@@ -64,10 +64,12 @@ class Answering:
 
     def on(self, target: Target, handler: Handler) -> None:
         """Register a handler."""
+        self.anything = True
         self._handlers.add(target, handler)
 
     def recover(self, target: Target, recovery: Recovery) -> None:
         """Register a recover action."""
+        self.anything = True
         self._recoveries.add(target, recovery)
 
     def concerns(self, error: BaseException, said: Classification) -> bool:

@@ -140,7 +140,7 @@ class ErrorHandler:
     @property
     def may_recover(self) -> bool:
         """Whether there is user code that may go on from an error."""
-        return bool(self._answering) or bool(self._pipeline)
+        return self._answering.anything or bool(self._pipeline.steps)
 
     @property
     def asynchronous(self) -> bool:
@@ -175,7 +175,7 @@ class ErrorHandler:
             if known is not None:
                 return known
             context = _make_context(origin, current_context())
-            if self._pipeline:
+            if self._pipeline.steps:
                 verdict = drive(self._pipeline.run(error, context))
             else:
                 verdict = self._decide_now(error, context)
@@ -284,7 +284,7 @@ class ErrorHandler:
     def _is_asked(self, case: _Case) -> bool:
         """Tell whether user code is asked: not when the process leaves, nor for what reporters cause."""
         return (
-            bool(self._answering)
+            self._answering.anything
             and case.action is Action.RESPOND
             and case.context.origin.boundary != LOGGED
             and not turn.busy

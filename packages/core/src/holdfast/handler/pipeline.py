@@ -51,6 +51,9 @@ class Pipeline:
         last: Decides, after all of them.
         asides: Where coroutines run when nobody awaits.
         is_async_below: Whether the last may have something to await.
+
+    Attributes:
+        steps: Those there are by now.
     """
 
     def __init__(
@@ -61,28 +64,24 @@ class Pipeline:
         is_async_below: Callable[[], bool],
     ) -> None:
         self._lock = ForkSafeLock()
-        self._steps = tuple(steps)
+        self.steps = tuple(steps)
         self._last = last
         self._asides = asides
         self._is_async_below = is_async_below
 
-    def __bool__(self) -> bool:
-        """Tell whether there are any steps."""
-        return bool(self._steps)
-
     @property
     def asynchronous(self) -> bool:
         """Whether one of the steps is a coroutine function."""
-        return any(map(is_async, self._steps))
+        return any(map(is_async, self.steps))
 
     def add(self, step: Middleware) -> None:
         """Add a step, inside of those that are there."""
         with self._lock:
-            self._steps = (*self._steps, step)
+            self.steps = (*self.steps, step)
 
     def run(self, error: BaseException, context: ErrorContext) -> Flow[Verdict]:
         """Take an error through the steps, and the last."""
-        return self._from(self._steps, error, context)
+        return self._from(self.steps, error, context)
 
     def _from(
         self, steps: tuple[Middleware, ...], error: BaseException, context: ErrorContext
