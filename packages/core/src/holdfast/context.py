@@ -12,6 +12,8 @@ from contextvars import ContextVar, Token
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
+from holdfast.ids import long_id, short_id
+
 MAX_NESTED = 20
 """Pieces of work within each other that are told apart."""
 MAX_FIELDS = 50
@@ -91,10 +93,10 @@ def begin(
     """
     if traceparent and (parent := parse_traceparent(traceparent)):
         trace_id, flags = parent
-        span_id = os.urandom(8).hex()
+        span_id = short_id()
         header = f"00-{trace_id}-{span_id}-{flags}"
     elif request_id and _REQUEST_ID.fullmatch(request_id):
-        trace_id, span_id = request_id, os.urandom(8).hex()
+        trace_id, span_id = request_id, short_id()
         header = _traceparent(trace_id, span_id)
     else:
         return _current.set(fresh_work(boundary))
@@ -103,8 +105,7 @@ def begin(
 
 def fresh_work(boundary: str = "") -> WorkContext:
     """Return a piece of work with ids of its own, without making it the current one."""
-    ids = os.urandom(24).hex()
-    trace_id, span_id = ids[:32], ids[32:]
+    trace_id, span_id = long_id(), short_id()
     header = f"00-{trace_id}-{span_id}-00"
     if _followed.source is not None and (begun := _followed.source()):
         trace_id, header = begun

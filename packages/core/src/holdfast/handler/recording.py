@@ -1,6 +1,5 @@
 """From an exception to its record and its event: redacted, bounded, immutable."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from holdfast.context import current_context, fresh_work, process_work
 from holdfast.errors import AppError
 from holdfast.events import Event
 from holdfast.frozen import constructor_of
+from holdfast.ids import long_id
 from holdfast.origin import Origin, nothing
 from holdfast.record import (
     ErrorHandled,
@@ -68,7 +68,7 @@ class Recording:
         clean = self._redactor
         frames = frames_of(error.__traceback__)
         return _make_record(
-            id=os.urandom(16).hex(),
+            id=long_id(),
             time=self._clock.now(),
             trace_id=work.trace_id,
             span_id=work.span_id,
@@ -103,7 +103,7 @@ def bare_record(error: BaseException, origin: Origin) -> ErrorRecord:
     """Return what can be said of an error with next to no code."""
     work = current_context() or fresh_work()
     return ErrorRecord(
-        id=os.urandom(16).hex(),
+        id=long_id(),
         time=datetime.now(UTC),  # noqa: TID251  # the clock may be what is broken
         trace_id=work.trace_id,
         span_id=work.span_id,
