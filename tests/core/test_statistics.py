@@ -1,10 +1,7 @@
 """Errors and requests are counted as they happen, whoever raises them, wherever and whenever."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -15,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast import job
-from holdfast.clock import SystemClock
 from holdfast.codes import Severity
 from holdfast.environment import activated
 from holdfast.errors import AppError, ResourceNotFoundError
@@ -23,7 +19,7 @@ from holdfast.events import Event, Scalar
 from holdfast.hooks.consumers import IncomingMessage, consumer
 from holdfast.origin import Origin
 from holdfast.record import ErrorHandled
-from holdfast.reporting.statistics import ErrorStatistics, Pulse, Recent, Tap
+from holdfast.reporting.statistics import ErrorStatistics, Recent, Tap
 from holdfast.reporting.statistics.counting import MAX_HEARD
 from holdfast.reporting.statistics.ledger import MAX_CODES, MAX_EVENTS, MAX_OPERATIONS
 from holdfast.reporting.statistics.tap import MAX_WAITING
@@ -484,63 +480,6 @@ def test_errors_of_a_signal_handler_are_counted() -> None:
     assert statistics.snapshot().total_errors == counted + handled[0]
 
 
-FORKED = """
-import os, sys, threading
-from holdfast import Origin
-from holdfast.testing import RecordingRuntime
-
-runtime = RecordingRuntime()
-statistics = runtime.statistics
-tap = statistics.tap()
-origin = Origin(boundary="job")
-held, over = threading.Event(), threading.Event()
-
-def hold():
-    with statistics._lock:
-        held.set()
-        over.wait(20)
-
-for _ in range(5):
-    statistics.request()
-    runtime.handle(KeyError("parent"), origin)
-statistics.snapshot()
-statistics.request()
-runtime.handle(KeyError("parent"), origin)
-thread = threading.Thread(target=hold)
-thread.start()
-held.wait(20)
-child = os.fork()
-if not child:
-    statistics.request()
-    runtime.handle(ValueError("child"), origin)
-    seen, taken = statistics.snapshot(), tap.take()
-    said = (seen.total_errors, seen.requests, seen.errors.hour, seen.last_error.type)
-    print("child", *said, sum(taken.errors.values()), taken.requests, flush=True)
-    os._exit(0)
-os.waitpid(child, 0)
-over.set()
-thread.join()
-statistics.request()
-seen, taken = statistics.snapshot(), tap.take()
-print("parent", seen.total_errors, seen.requests, sum(taken.errors.values()), taken.requests)
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")
-def test_a_forked_child_begins_anew() -> None:
-    """Added up, processes count nothing twice; a lock that was held at the fork holds up nobody."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", FORKED],
-        capture_output=True,
-        text=True,
-        timeout=40,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["child 1 1 1.0 ValueError 1 1", "parent 6 7 6 7"]
-
-
 def test_a_job_and_a_message_are_requests() -> None:
     """Whatever becomes of them, each counts once where it begins."""
     runtime = RecordingRuntime()
@@ -560,38 +499,3 @@ def test_a_job_and_a_message_are_requests() -> None:
     seen = runtime.statistics.snapshot()
     assert (seen.requests, seen.total_errors) == (2, 1)
     assert seen.durations["job.succeeded"].count == 1
-
-
-def test_a_pulse_follows_requests_and_rests_without_any() -> None:
-    """The thread is started by a request, works after it, and not again before the next."""
-    statistics, beats = ErrorStatistics(), threading.Semaphore(0)
-    before = threading.active_count()
-    pulse = Pulse(statistics, beats.release, every=0.01)
-    assert threading.active_count() == before
-
-    statistics.request()
-    first = beats.acquire(timeout=20)
-    rested = not beats.acquire(timeout=0.2)
-    statistics.request()
-    second = beats.acquire(timeout=20)
-    pulse.stop()
-    statistics.request()
-
-    assert (first, rested, second) == (True, True, True)
-    assert not beats.acquire(timeout=0.2)
-    assert statistics.snapshot().requests == 3
-
-
-def test_a_pulse_outlives_what_it_calls() -> None:
-    """A call that raises is passed over, and the request does not see it."""
-    statistics, beats = ErrorStatistics(SystemClock()), threading.Semaphore(0)
-
-    def fail() -> None:
-        beats.release()
-        raise OSError("the disk is full")
-
-    pulse = Pulse(statistics, fail, every=0.01)
-    for _ in range(3):
-        statistics.request()
-        assert beats.acquire(timeout=20)
-    pulse.stop()
