@@ -7,11 +7,13 @@ import importlib
 import inspect
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from contextvars import copy_context
-from typing import TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from holdfast.handler.busy import handling
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Work: TypeAlias = Callable[[], object]
 """A call without arguments; what it returns may have to be awaited."""
@@ -72,7 +74,8 @@ class Asides:
     def _begin(self, work: Work, seconds: float) -> tuple[threading.Thread, "Future[object]"]:
         if self.crowded:
             raise CrowdedError(f"{self._most} calls before did not come to their end")
-        done: Future[object] = Future()
+        # Loaded when user code waits: it brings `logging` with it.
+        done: Future[object] = importlib.import_module("concurrent.futures").Future()
         done.set_running_or_notify_cancel()
         thread = threading.Thread(
             target=copy_context().run,
