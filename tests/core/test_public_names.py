@@ -42,6 +42,7 @@ PUBLIC = [
     "Origin",
     "Partial",
     "RateLimitError",
+    "Recovered",
     "Redactor",
     "ResourceNotFoundError",
     "Rule",

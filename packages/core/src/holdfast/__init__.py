@@ -55,7 +55,7 @@ if TYPE_CHECKING:
         WorkflowError,
     )
     from holdfast.events import Event
-    from holdfast.handler import Action, ErrorHandler, Verdict
+    from holdfast.handler import Action, ErrorHandler, Recovered, Verdict
     from holdfast.health.current import health_check
     from holdfast.hooks.children import start_process
     from holdfast.hooks.consumers import (
@@ -90,7 +90,7 @@ _HOMES = {
         "WorkflowError"
     ),
     "events": "Event",
-    "handler": "Action ErrorHandler Verdict",
+    "handler": "Action ErrorHandler Recovered Verdict",
     "health.current": "health_check",
     "hooks.children": "start_process",
     "hooks.consumers": "IncomingMessage Settle Settlement consumer trace_headers",
@@ -139,6 +139,7 @@ __all__ = [
     "Origin",
     "Partial",
     "RateLimitError",
+    "Recovered",
     "Redactor",
     "ResourceNotFoundError",
     "Rule",
