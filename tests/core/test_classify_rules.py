@@ -173,6 +173,10 @@ def test_other_patterns_are_taken(pattern: str) -> None:
     assert not may_take_forever(pattern)
 
 
+def untranslated(_: BaseException) -> None:
+    """Decline."""
+
+
 @pytest.mark.parametrize(
     ("options", "objection"),
     [
@@ -181,7 +185,7 @@ def test_other_patterns_are_taken(pattern: str) -> None:
         ({"match": Refusal, "status": 200}, "between 400 and 599"),
         ({"match": Refusal, "code": "NOWHERE_DECLARED"}, "no code 'NOWHERE_DECLARED'"),
         ({"match": "Refusal", "category": "X"}, "needs its module"),
-        ({"match": Refusal, "translate": lambda _: None, "category": "X"}, "translate returns"),
+        ({"match": Refusal, "translate": untranslated, "category": "X"}, "translate returns"),
     ],
     ids=str,
 )

@@ -6,7 +6,7 @@ unknown error is, and so is an address that makes no sense.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Final, cast
+from typing import Final
 
 from holdfast.brokers import never_connected
 from holdfast.classify.conditions import attribute_of, carried_status
@@ -142,7 +142,7 @@ def _patience(error: BaseException) -> float | None:
     owner: object = attribute_of(error, "response")
     headers: object = attribute_of(error if owner is None else owner, "headers")
     read: object = attribute_of(headers, "get")
-    said = cast("object", read("Retry-After")) if callable(read) else None
+    said: object = read("Retry-After") if callable(read) else None
     if not isinstance(said, str) or not said.isascii() or not said.isdigit():
         return None
     return float(min(int(said[:9]), MAX_WAIT))

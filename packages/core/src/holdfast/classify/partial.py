@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 from holdfast.classify.classification import UNKNOWN, Classification, Reading, classification_of
@@ -13,6 +14,7 @@ from holdfast.statuses import code_of
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 _SAYS_NOTHING: Final = ("effect", "action")
 """What no code says."""
+_NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 _TYPES: Final[Mapping[str, type]] = {
     "kind": ErrorKind,
     "category": str,
@@ -76,7 +78,9 @@ class Partial:
         """Return the fields of a classification that this settles."""
         names = (field.name for field in fields(self))
         given = {name: value for name in names if (value := getattr(self, name)) is not None}
-        said = {} if self.code is None else _said_by_code(str(self.code))
+        said: Mapping[str, object] = (
+            _NOTHING if self.code is None else _said_by_code(str(self.code))
+        )
         if self.kind is not None:
             said = {**said, **_said_by_kind(self.kind)}
         if self.code is not None:
@@ -91,7 +95,7 @@ def _said_by_kind(kind: ErrorKind) -> Mapping[str, object]:
 
 def _said_by_code(code: str) -> Mapping[str, object]:
     if spec_of(code) is None:
-        return {}
+        return _NOTHING
     said = facts_of_classification(classification_of(code))
     silent = _SAYS_NOTHING if said["category"] else (*_SAYS_NOTHING, "category")
     return {name: fact for name, fact in said.items() if name not in silent}
