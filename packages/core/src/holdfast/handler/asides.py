@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from holdfast.handler.busy import handling
 
 if TYPE_CHECKING:
-    
-if TYPE_CHECKING:
     from concurrent.futures import Future
 
 Work: TypeAlias = Callable[[], object]
