@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -480,8 +481,9 @@ def test_errors_of_a_signal_handler_are_counted() -> None:
     assert statistics.snapshot().total_errors == counted + handled[0]
 
 
-def test_a_job_and_a_message_are_requests() -> None:
+def test_a_job_and_a_message_are_requests(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whatever becomes of them, each counts once where it begins."""
+    monkeypatch.setenv("HOLDFAST_STATE", str(tmp_path))
     runtime = RecordingRuntime()
 
     @job("nightly", lock=None)
