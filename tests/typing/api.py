@@ -17,6 +17,7 @@ from holdfast import (
     Event,
     Fault,
     Origin,
+    Partial,
     RateLimitError,
     Redactor,
     Rule,
@@ -159,9 +160,12 @@ def returns_from_a_block() -> int:
         return 1
 
 
-def by_own_classifier(error: BaseException, context: ErrorContext) -> Classification | None:
-    """Decide as a project does."""
-    del context
+def by_own_classifier(
+    error: BaseException, context: ErrorContext
+) -> Classification | Partial | None:
+    """Decide as a project does, whole or in part."""
+    if "/api/" in context.origin.path:
+        return Partial(category="NETWORK", severity=Severity.ERROR)
     return Classifier().classify(error)
 
 
