@@ -449,6 +449,21 @@ def test_an_error_that_is_only_logged_is_routed_where_it_arrives(
     assert len(runtime.recorded.records) == 1
 
 
+def test_a_recovered_error_that_is_logged_afterwards_is_no_further_error(
+    runtime: RecordingRuntime,
+) -> None:
+    """What somebody writes about it in the end decides nothing, and is not recorded again."""
+    runtime.on(OutOfStock, answering("value", asynchronous=False))
+    error = OutOfStock()
+
+    with work_context():
+        recovered = runtime.handle(error, HERE)
+        logged = runtime.handle(error, Origin(boundary="log"))
+
+    assert logged is recovered
+    assert len(runtime.recorded.records) == 1
+
+
 _AMBIENT: ContextVar[str] = ContextVar("ambient", default="unset")
 
 
