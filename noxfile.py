@@ -301,6 +301,21 @@ def flood(session: nox.Session) -> None:
 
 
 @nox.session(requires=["wheels"])
+def storm(session: nox.Session) -> None:
+    """Raise a million errors in eight processes, and show which few messages people get of them."""
+    distributions, groups, _ = SUITES["rest"]
+    install(session, *map(wheel, distributions), groups=tuple(groups))
+    session.run(
+        *("python", "-m", "pytest", "-s", "tests/paths/test_storm.py", *session.posargs),
+        env={
+            "PYTHONPATH": "",
+            "HOLDFAST_TEST_STORM": "1000000",
+            "HOLDFAST_TEST_STORM_PROCESSES": "8",
+        },
+    )
+
+
+@nox.session(requires=["wheels"])
 def kills(session: nox.Session) -> None:
     """Kill 200 children of a Celery worker on each broker, and see that nothing is lost or hangs."""
     distributions, groups, _ = SUITES["rest"]

@@ -17,7 +17,8 @@ except ImportError as error:  # say what to install
 from holdfast.clock import Clock
 from holdfast.reporting.alerts.rules import AlertRule
 from holdfast.reporting.alerts.seen import MAX_RELEASES, MAX_SEEN, Memory, Seen
-from holdfast.reporting.alerts.shared import Answer, Fields, SharedFolding
+from holdfast.reporting.alerts.shared import SharedFolding
+from holdfast.reporting.alerts.store import Answer, Fields
 
 TIMEOUT: Final = 0.5
 """Seconds that a call waits to connect, and for an answer."""

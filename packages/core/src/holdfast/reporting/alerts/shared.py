@@ -8,24 +8,33 @@ goes on from there. Where the store is away each process goes on alone, from wha
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
+from typing import Final, cast
 
 from holdfast.clock import Clock
-from holdfast.kinds import Severity
-from holdfast.reporting.alerts.course import Course, Turn
+from holdfast.reporting.alerts.course import Turn
 from holdfast.reporting.alerts.folding import Due, LocalFolding, Sample, sample_of
 from holdfast.reporting.alerts.message import Stage
 from holdfast.reporting.alerts.rules import AlertRule
 from holdfast.reporting.alerts.seen import Memory
+from holdfast.reporting.alerts.store import (
+    Answer,
+    Fields,
+    Place,
+    State,
+    Store,
+    read_course,
+    read_place,
+    read_sample,
+    read_state,
+    told_of,
+    written,
+)
 from holdfast.reporting.alerts.tallies import Heard
-
-if TYPE_CHECKING:
-    from holdfast.events import Scalar
 
 BEAT: Final = 1.0
 """Seconds between two exchanges with the store, as long as there is something to exchange."""
@@ -36,77 +45,6 @@ AWAY: Final = 3.0
 MAX_UNSENT: Final = 200
 _ALONE: Final = "alone"
 """Where a process tells what it has done alone, among its totals."""
-
-Place = tuple[str, str]
-Fields = Mapping[str, str]
-
-
-class Answer(NamedTuple):
-    """What the store says."""
-
-    known: bool
-    """Whether it knew the member; if not, nothing was done but to say the version."""
-    leads: bool = False
-    version: int = 0
-    """Of the state; 0: there is none."""
-    state: str = ""
-    """Empty when the member has this version."""
-    now: float = 0.0
-    """Seconds of the store's clock."""
-    members: Mapping[str, Fields] = {}
-    """Totals of all members, for the one that leads."""
-
-
-class Store(Protocol):
-    """What processes share; each call may block for a short time, and raise."""
-
-    def exchange(
-        self,
-        process: str,
-        member: str,
-        fields: Fields,
-        *,
-        replaces: str,
-        is_new: bool,
-        version: int,
-    ) -> Answer:
-        """Keep a member's totals, let its process lead if none does, and return what there is.
-
-        Args:
-            process: Who asks.
-            member: Whose totals they are: the process's since it last came back.
-            fields: Totals that have changed.
-            replaces: A member whose totals are of no use any more; may be empty.
-            is_new: Whether the member comes for the first time.
-            version: Of the state that it has.
-        """
-        ...
-
-    def keep(self, process: str, version: int, state: str) -> bool:
-        """Keep the state, if the process still leads; False when it does not."""
-        ...
-
-    def step_down(self, process: str) -> None:
-        """Let somebody else lead."""
-        ...
-
-
-@dataclass(slots=True)
-class State:
-    """Where all alerts are, as the one that leads knows and the store keeps."""
-
-    id: str = ""
-    """The same as long as the store loses nothing."""
-    time: float = 0.0
-    """Seconds that have passed for the alerts; no process's own."""
-    kept: float = 0.0
-    """When it was kept, by the store's clock."""
-    courses: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
-    taken: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
-    """Of each member, how much of its totals has been counted."""
-    samples: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
-    unsent: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
-    """Messages that are due and not known to have left."""
 
 
 class SharedFolding:
@@ -171,7 +109,7 @@ class SharedFolding:
     def fold(self, heard: Sequence[Heard]) -> list[Due]:
         """Count what was heard and exchange it; return what this process has to send now."""
         for one in heard:
-            place = _written((one.rule.name, one.key))
+            place = written((one.rule.name, one.key))
             self._totals[place] = self._totals.get(place, 0) + one.events
             self._samples[place] = sample_of(one)
             self._changed.add(place)
@@ -318,14 +256,14 @@ class SharedFolding:
                 continue
             total = cast("int", told["total"])
             new = total - taken.get(place, 0)
-            if new > 0 and self._local.has_rule(_read(place)[0]):
-                counts[_read(place)] = counts.get(_read(place), 0) + new
+            if new > 0 and self._local.has_rule(read_place(place)[0]):
+                counts[read_place(place)] = counts.get(read_place(place), 0) + new
                 taken[place] = total
-                self._local.samples[_read(place)] = self._sample(place, member, told)
+                self._local.samples[read_place(place)] = self._sample(place, member, told)
         return joined
 
     def _sample(self, place: str, member: str, told: dict[str, object]) -> Sample:
-        return self._samples[place] if member == self._member else _sample(told)
+        return self._samples[place] if member == self._member else read_sample(told)
 
     def _absorb(self, told: dict[str, object]) -> None:
         """Join what a process has done alone: what it has opened is open."""
@@ -334,7 +272,7 @@ class SharedFolding:
         alone = self._counted_alone(told)
         held = cast("dict[str, list[float]]", told["held"]) if same else {}
         for place, course in cast("dict[str, dict[str, object]]", told["courses"]).items():
-            theirs, mine = _course(course), self._local.courses.get(_read(place))
+            theirs, mine = read_course(course), self._local.courses.get(read_place(place))
             theirs.pending -= min(theirs.pending, alone.get(place, (0, 0))[1])
             theirs.shift(later)
             if mine is not None and mine.is_open:
@@ -342,9 +280,9 @@ class SharedFolding:
                 mine.pending -= min(mine.pending, int(pending)) if said == mine.said else 0
                 mine.join(theirs, alone.get(place, (0, 0))[0])
             elif alone.get(place) or not same:
-                self._local.courses[_read(place)] = theirs
+                self._local.courses[read_place(place)] = theirs
         for place, sample in cast("dict[str, dict[str, object]]", told["samples"]).items():
-            self._local.samples.setdefault(_read(place), _sample(sample))
+            self._local.samples.setdefault(read_place(place), read_sample(sample))
 
     def _counted_alone(self, told: dict[str, object]) -> dict[str, tuple[int, int]]:
         """Return what a process counted alone, and how much of that was counted here as well.
@@ -364,9 +302,9 @@ class SharedFolding:
         name = f"{due.turn.id}.{secrets.token_hex(4)}"
         if len(self._state.unsent) < MAX_UNSENT:
             self._state.unsent[name] = {
-                "place": _written((due.rule.name, due.key)),
+                "place": written((due.rule.name, due.key)),
                 "turn": list(due.turn),
-                "sample": _told(due.sample),
+                "sample": told_of(due.sample),
             }
         self._issued.add(name)
         return due._replace(settled=partial(self._sent.put, name))
@@ -377,13 +315,13 @@ class SharedFolding:
         for name, told in self._state.unsent.items():
             if name in self._issued:
                 continue
-            rule, key = _read(cast("str", told["place"]))
+            rule, key = read_place(cast("str", told["place"]))
             stage, id_, events, total, since = cast("list[object]", told["turn"])
             turn = Turn(
                 Stage(str(stage)), str(id_), *cast("tuple[int, int, float]", (events, total, since))
             )
             if self._local.has_rule(rule):
-                sample = _sample(cast("dict[str, object]", told["sample"]))
+                sample = read_sample(cast("dict[str, object]", told["sample"]))
                 due = self._local.due((rule, key), turn, self._state.time)
                 self._issued.add(name)
                 settled = partial(self._sent.put, name)
@@ -401,7 +339,7 @@ class SharedFolding:
             self._on_failure(failure)
         for place, course in self._local.courses.items():
             if self._leads:
-                self._held[_written(place)] = [course.pending, course.said]
+                self._held[written(place)] = [course.pending, course.said]
             else:
                 course.pending = 0
         self._leads = False
@@ -413,10 +351,10 @@ class SharedFolding:
         for place, total in self._totals.items():
             new = total - self._taken.get(place, 0)
             if new > 0:
-                counts[_read(place)] = new
+                counts[read_place(place)] = new
                 self._alone[place] = self._alone.get(place, 0) + new
                 self._taken[place] = total
-                self._local.samples[_read(place)] = self._samples[place]
+                self._local.samples[read_place(place)] = self._samples[place]
         self._changed.clear()
         dues = self._local.advance(counts, self._state.time)
         self._dump()
@@ -437,7 +375,7 @@ class SharedFolding:
             place: json.dumps(
                 {
                     "total": self._totals[place] - self._start.get(place, 0),
-                    **_told(self._samples[place]),
+                    **told_of(self._samples[place]),
                 }
             )
             for place in self._changed
@@ -462,15 +400,15 @@ class SharedFolding:
 
     def _load(self) -> None:
         courses = self._state.courses.items()
-        self._local.courses = {_read(place): _course(course) for place, course in courses}
+        self._local.courses = {read_place(place): read_course(course) for place, course in courses}
         samples = self._state.samples.items()
-        self._local.samples = {_read(place): _sample(sample) for place, sample in samples}
+        self._local.samples = {read_place(place): read_sample(sample) for place, sample in samples}
 
     def _dump(self) -> None:
         courses = self._local.courses.items()
-        self._state.courses = {_written(place): asdict(course) for place, course in courses}
+        self._state.courses = {written(place): asdict(course) for place, course in courses}
         samples = self._local.samples.items()
-        self._state.samples = {_written(place): _told(sample) for place, sample in samples}
+        self._state.samples = {written(place): told_of(sample) for place, sample in samples}
 
 
 class _Passed:
@@ -483,32 +421,3 @@ class _Passed:
     def monotonic(self) -> float:
         """Return the seconds."""
         return self.seconds
-
-
-def read_state(text: str) -> State:
-    """Return the state that was kept, as far as this version of the suite knows its parts."""
-    told = cast("dict[str, object]", json.loads(text))
-    return State(**{f.name: told[f.name] for f in fields(State) if f.name in told})  # type: ignore[arg-type]  # as written
-
-
-def _course(told: dict[str, object]) -> Course:
-    known = {f.name: told[f.name] for f in fields(Course) if f.name in told}
-    return Course(**known)  # type: ignore[arg-type]  # as written
-
-
-def _told(sample: Sample) -> dict[str, object]:
-    return {"severity": int(sample.severity), "attributes": sample.attributes}
-
-
-def _sample(told: dict[str, object]) -> Sample:
-    severity = Severity(cast("int", told["severity"]))
-    return Sample(severity, cast("dict[str, Scalar]", told["attributes"]))
-
-
-def _written(place: Place) -> str:
-    return "\n".join(place)
-
-
-def _read(place: str) -> Place:
-    rule, _, key = place.partition("\n")
-    return rule, key
