@@ -195,15 +195,12 @@ class Runtime:
     ) -> Callable[[_Handler], _Handler] | None:
         """Register a handler for errors, or decorate one; at any time, from any thread.
 
-        Those of the exact code are asked first, then those of the classes, most specific first,
-        then those of the category; several of one target in order of registration.
+        Asked first: handlers of the exact code, then of the classes, most specific first, then of the
+        category; several of one target in order of registration.
 
         Args:
             target: A class of exceptions or its dotted name, a code, or a category.
             handler: Called with the error, its `ErrorContext` and its `Classification`.
-
-        Raises:
-            TypeError: When the target is none of these.
 
         Example:
             >>> runtime = Runtime(Settings(reporters=()))
@@ -245,7 +242,6 @@ class Runtime:
             pause: Seconds it is not tried for; after them it is tried once.
 
         Raises:
-            TypeError: When the target is none.
             ValueError: When a limit makes no sense.
         """
         recovery = Recovery(action=action, timeout=timeout, failures=failures, pause=pause)
@@ -368,13 +364,8 @@ class Runtime:
             self.on(name, cast("Handler", handler))
         for name, action in recoveries.items():
             told = self.settings.recoveries[name]
-            self.recover(
-                name,
-                cast("Handler", action),
-                timeout=told.timeout,
-                failures=told.failures,
-                pause=told.pause,
-            )
+            limits = {"timeout": told.timeout, "pause": told.pause}
+            self.recover(name, cast("Handler", action), failures=told.failures, **limits)
 
     def _deliver_late(self) -> None:
         if self._left_at is not None and not self._is_late and not turn.busy:
