@@ -613,3 +613,25 @@ def test_a_function_with_a_status_that_is_no_errors_is_passed_over() -> None:
 
     assert classifier.classify(KeyError("x")).status == 500
     assert len(failures) == 1
+
+
+class Hostile(AppError):
+    """An error whose class fails when it is looked at."""
+
+    code = "STATE_CONFLICT"
+
+    @property
+    def fault(self) -> NoReturn:
+        """Fail."""
+        raise OSError("hidden")
+
+
+@pytest.mark.parametrize("rules", [[], [Rule(codes="OTHER_*", category="X")]], ids=["none", "one"])
+def test_an_error_that_cannot_be_read_is_answered_as_one_nobody_knows(rules: list[Rule]) -> None:
+    """Whatever a class does with its attributes, there is an answer, and the failure is noted."""
+    failures: list[Exception] = []
+
+    said = Classifier(rules, on_failure=failures.append).classify(Hostile("x"))
+
+    assert (said.status, said.trusted) == (500, False)
+    assert [str(failure) for failure in failures] == ["hidden"]

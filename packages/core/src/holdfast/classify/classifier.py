@@ -4,13 +4,13 @@ import inspect
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
-from holdfast.classify.classification import UNKNOWN_READING, Classification, Reading
+from holdfast.classify.classification import UNKNOWN_READING, Classification, Reading, facts_of
 from holdfast.classify.explain import Explanation, Journal, Note, explained
 from holdfast.classify.groups import as_group, is_control_flow, leaves
 from holdfast.classify.partial import Partial, completed
-from holdfast.classify.rulebook import Entry, Rulebook
+from holdfast.classify.rulebook import ITSELF, Entry, Rulebook
 from holdfast.classify.rules import Rule
 from holdfast.classify.standard import standard_rules
 from holdfast.codes import is_failure
@@ -74,8 +74,11 @@ class Classifier:
         if group is not None:
             return self._read_group(group, context)
         entries = self._rulebook.of(type(error))
-        if not self._functions and entries[0].always is not None:
-            return entries[0].always
+        if not self._functions:
+            if entries[0].always is not None:
+                return entries[0].always
+            if entries[0] is ITSELF:
+                return self._of_itself(error)
         return self._decide(error, context, entries)
 
     def explain(self, error: BaseException, context: ErrorContext | None = None) -> Explanation:
@@ -94,6 +97,15 @@ class Classifier:
 
         return explained(error, read, gravity)
 
+    def _of_itself(self, error: BaseException) -> Reading:
+        """Read an `AppError` that no rule is about: the usual way, without a detour."""
+        spoken = cast("AppError", error)
+        try:
+            return Reading(facts_of(spoken), spoken)
+        except Exception as failure:  # noqa: BLE001  # a class may do anything with its attributes
+            self._note(failure, ITSELF.source, None)
+            return UNKNOWN_READING
+
     def _read_group(
         self, group: BaseExceptionGroup[BaseException], context: ErrorContext | None
     ) -> Reading:
@@ -108,8 +120,11 @@ class Classifier:
         journal: Journal | None = None,
     ) -> Reading:
         settled: _Settled = {}
+        told = self._ask_functions(error, context, settled, journal)
+        if told is None and not settled and journal is None and entries[0] is ITSELF:
+            return self._of_itself(error)
         return (
-            self._ask_functions(error, context, settled, journal)
+            told
             or self._ask_rules(error, entries, settled, journal)
             or completed(UNKNOWN_READING, settled)
         )

@@ -62,7 +62,8 @@ def _own(error: BaseException) -> AppError | None:
     return error if isinstance(error, AppError) else None
 
 
-_ITSELF = Entry("the error itself", translate=_own)
+ITSELF = Entry("the error itself", translate=_own)
+"""The end for an `AppError`: what it says of itself."""
 
 
 class Rulebook:
@@ -98,7 +99,7 @@ class Rulebook:
                     if rule.match is None if parent is None else is_about(rule, parent):
                         yield _entry(source, rule, purposeful=purposeful)
         if purposeful:
-            yield _ITSELF
+            yield ITSELF
         yield _NOBODY
 
 
