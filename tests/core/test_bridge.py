@@ -13,6 +13,7 @@ from holdfast.events import Event
 from holdfast.handler import Next, Verdict
 from holdfast.hooks import bridge
 from holdfast.hooks.bridge import LoggingBridge, is_first_line
+from holdfast.origin import ErrorContext
 from holdfast.record import ErrorHandled
 from holdfast.settings import HooksSettings
 from holdfast.testing import RecordingRuntime
@@ -190,11 +191,11 @@ def test_a_reporter_that_logs_its_own_failure_is_not_heard() -> None:
     assert chatty.seen == ["no row"]
 
 
-def logging_step(error: BaseException, origin: Origin, following: Next) -> Verdict:
+def logging_step(error: BaseException, context: ErrorContext, following: Next) -> Verdict:
     """Log the error that the pipeline is at, and another."""
     LOGGER.error("handling", exc_info=error)
     LOGGER.error("trouble", exc_info=caught(OSError("of the step itself")))
-    return following(error, origin)
+    return following(error, context)
 
 
 def test_a_step_of_the_pipeline_may_log() -> None:

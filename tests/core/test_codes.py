@@ -204,9 +204,8 @@ def test_an_undeclared_code_has_no_spec() -> None:
 @pytest.mark.parametrize("code", ErrorCode)
 def test_a_shipped_code_explains_itself(code: ErrorCode) -> None:
     """Every shipped code has a title without a full stop and a description with one."""
-    assert isinstance(code.title, str)
-    assert not code.title.endswith(".")
-    assert code.spec.description.endswith(".")
+    assert not str(code.title).endswith(".")
+    assert str(code.spec.description).endswith(".")
 
 
 @pytest.mark.parametrize("status", [200, 399, 600, 1000, True, "404"])

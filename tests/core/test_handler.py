@@ -367,8 +367,8 @@ def test_marks_of_many_pieces_of_work_do_not_pile_up() -> None:
 def test_a_middleware_that_fails_after_the_decision_does_not_undo_it() -> None:
     """Once the next step has decided, even about another error, its verdict stands."""
 
-    def replace_and_fail(error: BaseException, origin: Origin, step: Next) -> Verdict:
-        step(ResourceNotFoundError("gone"), origin)
+    def replace_and_fail(error: BaseException, context: ErrorContext, step: Next) -> Verdict:
+        step(ResourceNotFoundError("gone"), context)
         raise RuntimeError
 
     recorder = Recorder(replace_and_fail)
@@ -514,9 +514,9 @@ def test_control_flow_goes_on_and_is_not_recorded(error: BaseException) -> None:
     """What is no error propagates: no record, no answer, no event, no middleware."""
     met: list[BaseException] = []
 
-    def meets(error: BaseException, origin: Origin, step: Next) -> Verdict:
+    def meets(error: BaseException, context: ErrorContext, step: Next) -> Verdict:
         met.append(error)
-        return step(error, origin)
+        return step(error, context)
 
     recorder = Recorder(meets)
     verdict = recorder.handle(error)
@@ -689,20 +689,20 @@ def test_a_queue_that_fails_leads_to_an_answer(capsys: pytest.CaptureFixture[str
     assert "could not report it: RuntimeError" in capsys.readouterr().err
 
 
-def fails(_: BaseException, __: Origin, ___: Next) -> NoReturn:
+def fails(_: BaseException, __: ErrorContext, ___: Next) -> NoReturn:
     """Fail, as user code may."""
     raise RuntimeError(SECRET)
 
 
-def forgets(error: BaseException, origin: Origin, step: Next) -> Verdict:
+def forgets(error: BaseException, context: ErrorContext, step: Next) -> Verdict:
     """Pass the error on and forget to return the verdict."""
-    step(error, origin)
+    step(error, context)
     return cast("Verdict", None)
 
 
-def fails_afterwards(error: BaseException, origin: Origin, step: Next) -> NoReturn:
+def fails_afterwards(error: BaseException, context: ErrorContext, step: Next) -> NoReturn:
     """Fail when all is done."""
-    step(error, origin)
+    step(error, context)
     raise RuntimeError(SECRET)
 
 
@@ -727,9 +727,9 @@ def test_middlewares_run_from_the_outside_in() -> None:
     seen: list[str] = []
 
     def named(name: str) -> Middleware:
-        def middleware(error: BaseException, origin: Origin, step: Next) -> Verdict:
+        def middleware(error: BaseException, context: ErrorContext, step: Next) -> Verdict:
             seen.append(f"{name} in")
-            verdict = step(error, origin)
+            verdict = step(error, context)
             seen.append(f"{name} out")
             return verdict
 
@@ -743,10 +743,10 @@ def test_middlewares_run_from_the_outside_in() -> None:
 def test_a_middleware_may_enrich() -> None:
     """What a middleware adds to an error or binds around it is in the record."""
 
-    def enriches(error: BaseException, origin: Origin, step: Next) -> Verdict:
+    def enriches(error: BaseException, context: ErrorContext, step: Next) -> Verdict:
         error.add_note("seen by a middleware")
         with bind(tenant="blue"):
-            return step(error, origin)
+            return step(error, context)
 
     (record,) = (Recorder(enriches).handle(ValueError()).record,)
 
@@ -758,8 +758,8 @@ def test_a_middleware_may_enrich() -> None:
 def test_a_middleware_may_replace_the_error() -> None:
     """What goes on is handled in the original's place, and the original is known afterwards."""
 
-    def replaces(_: BaseException, origin: Origin, step: Next) -> Verdict:
-        return step(StateConflictError("replaced"), origin)
+    def replaces(_: BaseException, context: ErrorContext, step: Next) -> Verdict:
+        return step(StateConflictError("replaced"), context)
 
     recorder = Recorder(replaces)
     error = raised(KeyError("original"))
@@ -775,7 +775,7 @@ def test_a_middleware_may_stop() -> None:
     """A verdict of a middleware's own is the verdict; nothing is recorded."""
     recovered = Verdict(action=Action.RECOVERED, value=[1, 2])
 
-    def stops(_: BaseException, __: Origin, ___: Next) -> Verdict:
+    def stops(_: BaseException, __: ErrorContext, ___: Next) -> Verdict:
         return recovered
 
     recorder = Recorder(stops, fails)

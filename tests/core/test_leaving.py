@@ -31,7 +31,7 @@ from holdfast.hooks.leaving import CrashPolicy, Departure, crash, departure, hos
 from holdfast.hooks.leaving.budget import Budget, Ledger, Ruling
 from holdfast.hooks.leaving.ledger import LedgerFile
 from holdfast.hooks.leaving.policy import ENDING, SURVIVED
-from holdfast.origin import Origin
+from holdfast.origin import ErrorContext, Origin
 from holdfast.record import ErrorRecord
 from holdfast.runtime import Runtime
 from holdfast.settings import (
@@ -565,14 +565,14 @@ def test_nobody_leaves_when_nobody_can_count(tmp_path: Path) -> None:
     assert names(made) == ["crash.state_lost"] * 2
 
 
-def asks_to_leave(error: BaseException, origin: Origin, following: Next) -> Verdict:
+def asks_to_leave(error: BaseException, context: ErrorContext, following: Next) -> Verdict:
     """Have the process leave, whatever the error."""
-    return replace(following(error, origin), action=Action.EXIT)
+    return replace(following(error, context), action=Action.EXIT)
 
 
-def begs_to_stay(error: BaseException, origin: Origin, following: Next) -> Verdict:
+def begs_to_stay(error: BaseException, context: ErrorContext, following: Next) -> Verdict:
     """Have the process go on, whatever the error."""
-    return replace(following(error, origin), action=Action.RESPOND)
+    return replace(following(error, context), action=Action.RESPOND)
 
 
 def test_a_step_of_the_pipeline_may_have_the_process_leave(tmp_path: Path) -> None:

@@ -59,10 +59,10 @@ def makes_nothing(_: Runtime) -> object:
     """Forget to return the reporter."""
 
 
-def counts(error: BaseException, origin: Origin, step: Next) -> Verdict:
+def counts(error: BaseException, context: ErrorContext, step: Next) -> Verdict:
     """Note on the error that the middleware ran."""
     error.add_note("counted")
-    return step(error, origin)
+    return step(error, context)
 
 
 def reporter(runtime: Runtime) -> Reporter:

@@ -169,11 +169,11 @@ def by_own_classifier(
     return Classifier().classify(error)
 
 
-def by_own_middleware(error: BaseException, origin: Origin, step: Next) -> Verdict:
+def by_own_middleware(error: BaseException, context: ErrorContext, step: Next) -> Verdict:
     """Stop or go on."""
     if isinstance(error, KeyError):
         return Verdict(action=Action.RECOVERED, value=[])
-    return step(error, origin)
+    return step(error, context)
 
 
 class Pager:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from holdfast import Origin, Verdict, work_context
+from holdfast import Verdict, work_context
 from holdfast.context import WorkContext
 from holdfast.handler import Next
+from holdfast.origin import ErrorContext
 
 SCENARIOS: dict[str, "Scenario"] = {}
 
@@ -60,7 +61,7 @@ def end_by(number: signal.Signals) -> None:
     signal.raise_signal(number)
 
 
-def chatty(error: BaseException, origin: Origin, following: Next) -> Verdict:
+def chatty(error: BaseException, context: ErrorContext, following: Next) -> Verdict:
     """Log the very error that a pipeline hands on, and one of its own."""
     logger = logging.getLogger("shop.pipeline")
     logger.error("about to handle", exc_info=error)
@@ -68,4 +69,4 @@ def chatty(error: BaseException, origin: Origin, following: Next) -> Verdict:
         raise OSError("the step's own trouble")
     except OSError:
         logger.exception("while handling")
-    return following(error, origin)
+    return following(error, context)
