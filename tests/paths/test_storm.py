@@ -17,6 +17,7 @@ from datetime import datetime
 from email import message_from_bytes
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -72,18 +73,18 @@ class Receiver(ThreadingHTTPServer):
 class Post(BaseHTTPRequestHandler):
     """One message."""
 
-    def do_POST(self) -> None:  # noqa: N802  # as http.server calls it
+    def do_POST(self) -> None:
         """Keep it."""
         told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        names = ("rule", "key", "stage", "count", "total")
         receiver = cast("Receiver", self.server)
         time = datetime.fromisoformat(told["time"])
-        receiver.messages.append(Message(*(told[name] for name in names), time, told["id"]))
+        said = told["rule"], told["key"], told["stage"], told["count"], told["total"]
+        receiver.messages.append(Message(*said, time, told["id"]))
         receiver.keys.append(self.headers["Idempotency-Key"])
         self.send_response(204)
         self.end_headers()
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # as http.server names it
         """Say nothing."""
 
 
@@ -271,7 +272,7 @@ def shown(scene: Scene, name: str, *phases: list[dict[str, float]]) -> None:
 def assert_cooled_down(messages: list[Message]) -> None:
     """Summaries of one alert come no more often than its cool-down, by one process's clock."""
     times = [message.time for message in messages if message.stage != "recovered"]
-    waits = [(late - early).total_seconds() for early, late in zip(times, times[1:], strict=False)]
+    waits = [(late - early).total_seconds() for early, late in pairwise(times)]
     # What was due on time may be written some moments later, and the one after it on time.
     assert all(wait > COOL_DOWN - 1.0 for wait in waits), waits
 

@@ -5,15 +5,16 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple
 
 from holdfast.clock import Clock, SystemClock
-from holdfast.reporting.alerts.message import AlertChannel, AlertMessage
+from holdfast.reporting.alerts.message import AlertChannel, AlertMessage, Stage
 from holdfast.reporting.channel import Delivery, turn
 
-MAX_WAITING: Final = 200
+MAX_WAITING: Final = 1000
 """Messages that wait for one channel; more are lost, and counted."""
 MAX_ATTEMPTS: Final = 10
 """Times that one message is sent to one channel."""
@@ -49,6 +50,8 @@ class _Ask(NamedTuple):
 
 class Line:
     """One channel with its queue, its thread and its counts; messages arrive in order.
+
+    A summary that still waits when the next one of its alert comes becomes one with it.
 
     Args:
         channel: Carries the messages.
@@ -117,8 +120,8 @@ class Line:
 
     def send_due(self) -> float | None:
         """Send what is due; return the seconds until more is, or None when nothing waits."""
-        self._take_in()
         while True:
+            self._take_in()
             now = self._clock.monotonic()
             wait = self._over_budget(now)
             if wait > 0:
@@ -140,10 +143,24 @@ class Line:
                 self._sort(self._inbox.get_nowait())
 
     def _sort(self, item: Parcel | _Ask) -> None:
-        if isinstance(item, Parcel):
-            self._waiting.append(item)
-        else:
+        if isinstance(item, _Ask):
             self._asked.append(item)
+        elif not self._join(item):
+            self._waiting.append(item)
+
+    def _join(self, parcel: Parcel) -> bool:
+        """Make one of a summary that still waits and the next message of the same alert."""
+        first = 1 if self._attempts else 0  # what may have arrived stays as it was
+        for place in range(len(self._waiting) - 1, first - 1, -1):
+            before, done = self._waiting[place]
+            if before.id == parcel.message.id:
+                if before.stage is not Stage.CONTINUES:
+                    return False
+                count = before.count + parcel.message.count
+                joined = replace(parcel.message, count=count)
+                self._waiting[place] = Parcel(joined, partial(_both, done, parcel.done))
+                return True
+        return False
 
     def _send_next(self, now: float) -> None:
         parcel = self._waiting[0]
@@ -254,6 +271,11 @@ def tell_all(
     clock = SystemClock()
     marks = [done for done in map(mark, lines) if done is not None]
     return all(done.wait(max(0.0, until - clock.monotonic())) for done in marks)
+
+
+def _both(first: Callable[[], None], second: Callable[[], None]) -> None:
+    first()
+    second()
 
 
 def _nothing() -> None:
