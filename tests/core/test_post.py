@@ -4,9 +4,11 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import traceback
 from datetime import timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 
@@ -114,6 +116,23 @@ def test_the_whole_exchange_has_one_time_limit(answering: Answering) -> None:
 
     assert isinstance(error, DeadlineExceededError)
     assert error.transient
+
+
+def test_the_time_limit_holds_when_it_passes_before_there_is_a_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A slow name server, which nobody has at hand, and then a byte now and then."""
+    look_up = socket.getaddrinfo
+
+    def slowly(*args: Any, **options: Any) -> Any:  # noqa: ANN401  # the function of another
+        threading.Event().wait(0.3)
+        return look_up(*args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+
+    error = refusal_of(drip, timeout=0.1)
+
+    assert isinstance(error, DeadlineExceededError)
 
 
 def test_a_receiver_that_goes_away_may_come_back() -> None:

@@ -13,8 +13,8 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -31,6 +31,8 @@ MAX_BODY: Final = 250_000
 MAX_RETRY_AFTER: Final = 86_400.0
 """Seconds that a receiver may ask to wait."""
 _MAX_SAID: Final = 200
+_AGAIN: Final = 0.1
+"""Seconds between attempts to end an exchange that is late."""
 _ACCEPTED: Final = range(200, 300)
 _REDIRECTS: Final = range(300, 400)
 _MARKED: Final = "whsec_"
@@ -90,16 +92,11 @@ class Receiver:
         if len(body) > MAX_BODY:
             raise ValueError(f"the body has {len(body)} bytes, more than {MAX_BODY}")
         request = _Request(self.url, body, self._headers(body, key))
-        exchange = threading.Timer(self.timeout, request.cut)
-        exchange.daemon = True
-        with suppress(RuntimeError):  # a process that ends starts no threads any more
-            exchange.start()
         try:
-            status, said, wait = self._answer(request)
+            with time_limit(self.timeout, request.cut):
+                status, said, wait = self._answer(request)
         except (OSError, HTTPException, ValueError) as error:
             raise self._unanswered(request, error) from None  # it may hold the address
-        finally:
-            exchange.cancel()
         if request.was_cut:  # in the middle of headers, which then seem to end there
             raise self._late()
         if status not in _ACCEPTED:
@@ -203,6 +200,30 @@ class _Request(urllib.request.Request):
         self.was_cut = True
         if self.connection is not None:
             cut(self.connection.sock)
+
+
+@contextmanager
+def time_limit(seconds: float, end: Callable[[], None]) -> Generator[None]:
+    """End what the block does when it takes longer, from another thread.
+
+    Args:
+        seconds: That it may take.
+        end: Ends it; called until the block is left, because there may be no socket to close yet.
+    """
+    left = threading.Event()
+
+    def watch() -> None:
+        wait = seconds
+        while not left.wait(wait):
+            end()
+            wait = _AGAIN
+
+    with suppress(RuntimeError):  # a process that ends starts no threads any more
+        threading.Thread(target=watch, name="holdfast-limit", daemon=True).start()
+    try:
+        yield
+    finally:
+        left.set()
 
 
 def cut(sock: socket.socket | None) -> None:

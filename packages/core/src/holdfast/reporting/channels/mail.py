@@ -6,7 +6,6 @@ Nothing of a message can become a header of its own, and no automatic answer is 
 import smtplib
 import socket
 import ssl
-import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -17,7 +16,7 @@ from holdfast.errors import AppError, CommunicationError, DeadlineExceededError,
 from holdfast.reporting.alerts.message import AlertChannel, AlertMessage, Stage
 from holdfast.reporting.channels.making import Host, Options, Security, factory
 from holdfast.reporting.channels.text import Wording, message_key
-from holdfast.reporting.post import cut
+from holdfast.reporting.post import cut, time_limit
 
 _PORTS: Final = {"starttls": 587, "tls": 465, "none": 25}
 _PERMANENT: Final = 500
@@ -70,20 +69,15 @@ class MailServer:
             AppError: It has not; transient when sending it again may help.
         """
         session = _Session(self)
-        limit = threading.Timer(self.timeout, session.cut)
-        limit.daemon = True
-        with suppress(RuntimeError):  # a process that ends starts no threads any more
-            limit.start()
         try:
-            refused = session.deliver(mail, sender, to)
+            with time_limit(self.timeout, session.cut):
+                refused = session.deliver(mail, sender, to)
         except (OSError, ValueError) as error:
             if session.was_cut or isinstance(error, TimeoutError):
                 raise DeadlineExceededError(
                     f"{self.host} did not take the mail within {self.timeout:g} s"
                 ) from None
             raise unsent(error, self.host) from None  # it may hold addresses
-        finally:
-            limit.cancel()
         if refused:
             raise DependencyError(f"{self.host} refused {refused} of {len(to)} recipients")
 
