@@ -2,11 +2,13 @@
 
 from collections.abc import Generator
 from contextlib import ExitStack
+from typing import cast
 
 import pytest
 
 from holdfast import AppError, Origin, Runtime, SettingsError, Severity, ValidationError
-from holdfast.events import Event
+from holdfast.events import Event, Scalar
+from holdfast.reporting.post import signature
 from holdfast.settings import Settings, WebhookSettings
 from tests.core.receiver import Inbox, hang, receiving, status
 
@@ -59,6 +61,62 @@ def test_any_event_from_the_level_on_arrives(stack: ExitStack) -> None:
 
     assert runtime.flush(5)
     assert [got.json()["event"] for got in inbox.got] == ["job.late"]
+
+
+def test_any_event_is_signed_with_an_id_of_its_own(stack: ExitStack) -> None:
+    """As Standard Webhooks has it: a signature is over an id, a time and the body."""
+    inbox = stack.enter_context(receiving(status(200)))
+    runtime = posting(stack, inbox, secret="shared")
+
+    for _ in range(2):
+        runtime.emit(Event(name="job.late", severity=Severity.WARNING, time=runtime.clock.now()))
+
+    assert runtime.flush(5)
+    assert len({got.headers["webhook-id"] for got in inbox.got}) == 2
+    for got in inbox.got:
+        told = got.headers
+        made = signature("shared", told["webhook-id"], told["webhook-timestamp"], got.body)
+        assert told["webhook-signature"] == made
+
+
+def test_attributes_that_json_has_no_form_for_arrive_as_text(stack: ExitStack) -> None:
+    """One number that is none does not cost the event."""
+    inbox = stack.enter_context(receiving(status(200)))
+    runtime = posting(stack, inbox)
+    attributes: dict[str, Scalar] = {"ratio": float("nan"), "note": "password=hunter2-canary"}
+
+    runtime.emit(
+        Event(
+            name="job.late",
+            severity=Severity.WARNING,
+            time=runtime.clock.now(),
+            attributes=attributes,
+        )
+    )
+
+    assert runtime.flush(5)
+    (got,) = inbox.got
+    assert cast("dict[str, object]", got.json()["attributes"])["ratio"] == "nan"
+    assert b"canary" not in got.body
+
+
+def test_an_error_that_is_too_large_arrives_without_its_details(stack: ExitStack) -> None:
+    """A caller cannot make an error unseen by what it sends."""
+    inbox = stack.enter_context(receiving(status(200)))
+    runtime = posting(stack, inbox)
+    sent = {
+        f"field{n}": {f"part{m}": "\N{GRINNING FACE}" * 2000 for m in range(9)} for n in range(9)
+    }
+
+    verdict = runtime.handle(AppError("broken", details=sent), ORIGIN)
+
+    assert runtime.flush(5)
+    (got,) = inbox.got
+    assert verdict.record is not None
+    error = cast("dict[str, object]", got.json()["error"])
+    assert (error["message"], error["record_id"]) == ("broken", verdict.record.id)
+    assert "details" not in error
+    assert got.json()["cut"] is True
 
 
 def test_what_is_refused_counts_as_failed(
