@@ -107,6 +107,31 @@ def test_an_error_is_one_line_with_its_facts(runtime: Runtime, written: Written)
     assert "canary" not in str(line)
 
 
+def test_facts_may_become_extra_fields_of_the_standard_library(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Which refuses names of its own; none of ours is one, and those of attributes are told apart."""
+    structlog.configure(
+        processors=[structlog.stdlib.render_to_log_kwargs],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+    runtime = Runtime(Settings(reporters=("structlog",), reporting=ReportingSettings(inline=True)))
+    attributes: dict[str, Scalar] = {"name": "mine", "method_name": "theirs", "message": "m"}
+    time = runtime.clock.now()
+
+    with caplog.at_level("INFO"):
+        handle(runtime, AppError("broken"))
+        runtime.emit(
+            Event(name="job.late", severity=Severity.INFO, time=time, attributes=attributes)
+        )
+
+    structlog.reset_defaults()
+    first, second = (line.__dict__ for line in caplog.records)
+    assert first["error_message"] == "broken"
+    assert (second["name_"], second["method_name_"], second["message_"]) == ("mine", "theirs", "m")
+
+
 def test_the_level_is_the_severity(runtime: Runtime, written: Written) -> None:
     """And a caller's mistake has no traceback."""
     handle(runtime, ValidationError("no"))
@@ -125,6 +150,16 @@ def test_what_is_bound_where_it_happens_is_in_the_line(runtime: Runtime, written
     first, second = written()
     assert first["tenant"] == "acme"
     assert "tenant" not in second
+
+
+def test_what_is_bound_is_redacted(runtime: Runtime, written: Written) -> None:
+    """By name and by value, as everything else in the line."""
+    with bound_contextvars(password="hunter2-canary", note="card 4111 1111 1111 1111"):
+        handle(runtime, AppError("broken"))
+
+    (line,) = written()
+    assert line["password"] == "[redacted]"
+    assert "4111" not in str(line)
 
 
 def test_any_event_is_a_line_under_its_name(runtime: Runtime, written: Written) -> None:

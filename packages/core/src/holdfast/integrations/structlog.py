@@ -15,6 +15,7 @@ from holdfast.forks import ForkSafeLock
 from holdfast.kinds import Severity
 from holdfast.record import ErrorHandled
 from holdfast.redact import Redactor
+from holdfast.reporting.logging import RESERVED
 
 try:
     import structlog
@@ -33,10 +34,10 @@ _METHODS: Final = {
     Severity.ERROR: "error",
     Severity.CRITICAL: "critical",
 }
-_TAKEN: Final = frozenset(
-    {"self", "event", "exc_info", "stack_info", "stack", "level", "logger", "timestamp"}
-)
-"""Names that structlog and its processors give to what is theirs."""
+_TAKEN: Final = RESERVED | {
+    *("self", "method_name", "event", "stack", "level", "logger", "timestamp"),
+}
+"""Names that structlog, its processors and the standard library give to what is theirs."""
 
 
 class _LoggingSettings(Protocol):
@@ -69,7 +70,7 @@ class Host(Protocol):
 
     @property
     def redactor(self) -> Redactor:
-        """Cleans the source lines in tracebacks."""
+        """Cleans the source lines in tracebacks, and what the project has bound."""
         ...
 
 
@@ -85,7 +86,7 @@ def reporter(runtime: Host) -> "StructlogReporter":
             "environment": told.environment,
             "release": told.release,
         },
-        clean=runtime.redactor.text,
+        redactor=runtime.redactor,
     )
 
 
@@ -97,7 +98,7 @@ class StructlogReporter:
         least: The least severity that is written.
         traceback: Add the traceback of errors of severity ERROR and above, as `exception`.
         labels: Said in every line, such as the service; those that are empty are left out.
-        clean: Takes secrets out of the source lines in tracebacks.
+        redactor: Takes secrets out of the source lines in tracebacks, and of what the project has bound.
     """
 
     name = "structlog"
@@ -109,13 +110,13 @@ class StructlogReporter:
         least: Severity = Severity.INFO,
         traceback: bool = True,
         labels: Mapping[str, str],
-        clean: Callable[[str], str] = str,
+        redactor: Redactor | None = None,
     ) -> None:
         self._logger: object = structlog.get_logger(logger)
         self._least = least
         self._traceback = traceback
         self._labels = {name: value for name, value in labels.items() if value}
-        self._clean = clean
+        self._redactor = redactor or Redactor()
         self._bound: OrderedDict[int, tuple[Event, dict[str, object]]] = OrderedDict()
         self._lock = ForkSafeLock()
 
@@ -136,7 +137,7 @@ class StructlogReporter:
             return
         facts = {f"{k}_" if k in _TAKEN else k: v for k, v in self._facts(event).items()}
         write = getattr(self._logger, _METHODS[Severity(event.severity)])
-        with bound_contextvars(**cast("dict[str, Any]", bound)):
+        with bound_contextvars(**cast("dict[str, Any]", self._redactor.mapping(bound))):
             cast("Callable[..., object]", write)(event.name, **facts)
 
     def _facts(self, event: Event) -> dict[str, object]:
@@ -144,10 +145,10 @@ class StructlogReporter:
         if not isinstance(event, ErrorHandled):
             return {**facts, **event.attributes}
         record = event.record
-        facts |= {"message": record.message, **record.as_json()}
+        facts |= {"error_message": record.message, **record.as_json()}
         del facts["event"]  # the line's own
         if self._traceback and event.severity >= Severity.ERROR:
-            facts["exception"] = record.traceback(self._clean).rstrip("\n")
+            facts["exception"] = record.traceback(self._redactor.text).rstrip("\n")
         return facts
 
 

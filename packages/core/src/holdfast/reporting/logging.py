@@ -59,7 +59,7 @@ class LoggingReporter:
         self._traceback = traceback
         self._level = level
         self._labels = {name: value for name, value in labels.items() if value}
-        self._taken = _RESERVED | self._labels.keys()
+        self._taken = RESERVED | self._labels.keys()
         self._kept_apart = False
 
     def report(self, event: Event) -> None:
@@ -128,7 +128,8 @@ class TraceContextFilter(logging.Filter):
         return True
 
 
-_RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+"""Names that records of the standard library keep for themselves."""
 
 
 def _safe(facts: Mapping[str, object], taken: frozenset[str]) -> dict[str, object]:
