@@ -298,3 +298,69 @@ def test_an_object_with_a_coroutine_for_its_call_is_a_coroutine(runtime: Recordi
     assert record is not None
     assert record.origin.attributes == {"by": "object"}
     assert isinstance(runtime.handler, ErrorHandler)
+
+
+def test_plain_steps_around_a_coroutine_do_not_wait_for_each_others_threads(
+    runtime: RecordingRuntime,
+) -> None:
+    """However many errors there are at once: none waits for a thread that another one holds."""
+    runtime.handler.add_middleware(plain)
+    runtime.handler.add_middleware(plain)
+
+    @runtime.on(KeyError)
+    async def answers(*_: object) -> object:
+        return await asyncio.to_thread(lambda: "value")
+
+    async def main() -> list[Verdict]:
+        errors = [KeyError(number) for number in range(40)]
+        going = asyncio.gather(*(runtime.ahandle(error, HERE) for error in errors))
+        return await asyncio.wait_for(going, 20)
+
+    verdicts = asyncio.run(main())
+
+    assert {verdict.value for verdict in verdicts} == {"value"}
+
+
+def test_what_a_plain_step_waits_for_ends_with_a_cancellation(runtime: RecordingRuntime) -> None:
+    """The error is recorded once, as one that nobody went on from, and no thread is left."""
+    runtime.handler.add_middleware(plain)
+
+    async def main() -> None:
+        reached = asyncio.Event()
+
+        @runtime.on(KeyError)
+        async def hangs(*_: object) -> None:
+            reached.set()
+            await asyncio.Event().wait()
+
+        task = asyncio.ensure_future(runtime.ahandle(KeyError("sku"), HERE))
+        await reached.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        for thread in threading.enumerate():
+            if thread.name == "holdfast-aside":
+                await asyncio.to_thread(thread.join, 20)
+                assert not thread.is_alive()
+
+    asyncio.run(main())
+
+    assert [record.recovered for record in runtime.recorded.records] == [False]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_middleware_that_met_a_cancelled_task_is_passed_over(
+    runtime: RecordingRuntime, handle: Handle, *, asynchronous: bool
+) -> None:
+    """Nobody cancels the work at hand: it is a failure like any other."""
+
+    def meets(error: BaseException, _: ErrorContext, __: Next) -> Verdict:
+        raise asyncio.CancelledError
+
+    async def meets_later(error: BaseException, _: ErrorContext, __: AsyncNext) -> Verdict:
+        raise asyncio.CancelledError
+
+    runtime.handler.add_middleware(meets_later if asynchronous else meets)
+
+    assert handle(KeyError("sku")).action is Action.RESPOND
+    assert len(runtime.recorded.records) == 1

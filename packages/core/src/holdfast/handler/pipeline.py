@@ -4,15 +4,19 @@ import importlib
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import TypeAlias, cast
+from math import inf
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from holdfast.forks import ForkSafeLock
 from holdfast.handler.asides import Asides
-from holdfast.handler.busy import Busily, handling
+from holdfast.handler.busy import Busily
 from holdfast.handler.complaints import complain
-from holdfast.handler.flow import Flow, adrive, drive
+from holdfast.handler.flow import Flow, adrive, drive, is_failure
 from holdfast.handler.verdict import Verdict
 from holdfast.origin import ErrorContext
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Next: TypeAlias = Callable[[BaseException, ErrorContext], Verdict]
 """Goes on with an error and its circumstances, the same or others, and returns what was decided."""
@@ -94,7 +98,9 @@ class Pipeline:
         step = _Step(outer, error, context, below, self._asides, waits=waits)
         try:
             return _checked((yield step))
-        except Exception as failure:  # noqa: BLE001  # user code must not hide the error
+        except BaseException as failure:
+            if not is_failure(failure):
+                raise
             complain(f"middleware {name_of(outer)} raised {type(failure).__name__}")
         return step.decided or (yield from below(error, context))
 
@@ -138,19 +144,19 @@ class _Step:
     async def _on_thread(self) -> object:
         asyncio = importlib.import_module("asyncio")
         loop = asyncio.get_running_loop()
+        goings: list[Future[Verdict]] = []
 
         def following(error: BaseException, context: ErrorContext) -> Verdict:
             going = asyncio.run_coroutine_threadsafe(self._afollowing(error, context), loop)
+            goings.append(going)
             return cast("Verdict", going.result())
 
-        def called() -> object:
-            handling.busy = True
-            try:
-                return self._call(following)
-            finally:
-                handling.busy = False
-
-        return cast("object", await asyncio.to_thread(called))
+        # Not one of the loop's own threads, which are few: what is below may wait for one of those.
+        try:
+            return await self._asides.acall(partial(self._call, following), inf)
+        finally:
+            for going in goings:
+                going.cancel()  # where this was: else the thread would wait on
 
     def _following(self, error: BaseException, context: ErrorContext) -> Verdict:
         self.decided = decided = drive(self._below(error, context))
