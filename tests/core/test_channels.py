@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from typing import cast
 
 import pytest
@@ -19,7 +20,7 @@ from holdfast.reporting.channels.text import Wording, message_key
 from holdfast.reporting.channels.webhook import generic
 from holdfast.settings import ChannelSettings, SettingsError, load_settings
 from holdfast.testing import RecordingRuntime
-from tests.core.receiver import message, receiving, status
+from tests.core.receiver import NOW, message, receiving, status
 
 LINK = "https://logs.example.com/search?q={trace_id}&alert={id}&code={code}"
 LABELS = [
@@ -219,6 +220,13 @@ class TestShapes:
         assert (made["count"], made["total"]) == (12, 30)
         assert made["since"] == "2024-01-15T10:30:00+00:00"
         assert made["attributes"] == {"code": "STOCK_EMPTY", "operation": "GET /stock", "left": 0}
+
+    def test_what_json_has_no_form_for_is_told_in_words(self) -> None:
+        """A number that is none costs no alert."""
+        made = generic(message(attributes={"ratio": math.nan, "at": NOW, "share": 0.5}), Wording())
+
+        told = {"ratio": "nan", "at": "2024-01-15 10:30:00+00:00", "share": 0.5}
+        assert made["attributes"] == told
 
 
 class TestKeys:

@@ -1,6 +1,7 @@
 """Alerts as JSON to an address: whatever their receiver wants to see, each shape a function."""
 
 from collections.abc import Callable
+from math import isfinite
 from typing import TypeAlias
 
 from holdfast.reporting.alerts.message import AlertMessage
@@ -82,4 +83,11 @@ def generic(message: AlertMessage, wording: Wording) -> dict[str, object]:
 
 
 def _cleaned(value: object, wording: Wording) -> object:
-    return wording.clean(value) if isinstance(value, str) else value
+    """Return a value as JSON has it; what JSON has no form for is told in words."""
+    if (
+        value is None
+        or isinstance(value, bool | int)
+        or (isinstance(value, float) and isfinite(value))
+    ):
+        return value
+    return wording.clean(str(value))
