@@ -8,7 +8,8 @@ from types import ModuleType
 
 import pytest
 from django.conf.urls.i18n import i18n_patterns
-from django.core.management import call_command
+from django.core.checks import run_checks
+from django.core.management import CommandError, call_command
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.urls import clear_url_caches, include, path, set_script_prefix
@@ -230,6 +231,30 @@ def test_a_code_in_lower_case_leads_to_its_page(client: Client) -> None:
 
     assert response.status_code == 301
     assert response.headers["Location"] == "/about/errors/SLEDGE_GONE"
+
+
+def test_a_code_that_a_view_declares_again_is_told_by_check_and_by_the_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Views are imported after the start, where the runtime cannot see it any more."""
+    (tmp_path / "ice_urls.py").write_text(
+        "from holdfast import CodeSpec, ErrorCodes, ErrorKind\n"
+        "class IceCode(ErrorCodes):\n"
+        "    SLEDGE_GONE = CodeSpec(ErrorKind.NOT_FOUND, 'Again')\n"
+        "urlpatterns = []\n"
+    )
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setattr(register, "clashes", [])
+
+    with override_settings(ROOT_URLCONF="ice_urls"):
+        found = [message for message in run_checks() if message.id == "holdfast.E002"]
+        with pytest.raises(CommandError, match=r"SLEDGE_GONE is declared by .*IceCode"):
+            export()
+
+    clear_url_caches()
+    assert [message.msg for message in found] == [
+        f"code SLEDGE_GONE is declared by {__name__}.SledgeCode and again by ice_urls.IceCode"
+    ]
 
 
 def export(*arguments: str) -> str:

@@ -249,3 +249,18 @@ def test_the_command_imports_what_it_is_told_to(
     result = app.test_cli_runner().invoke(args=["holdfast", "codes", "balloon_errors"])
 
     assert "\nBALLOON_BURST " in f"\n{result.output}"
+
+
+@pytest.mark.parametrize("command", ["check", "codes"])
+def test_a_code_that_is_declared_again_after_the_start_is_told_by_the_commands(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Blueprints are often imported later than the extension is connected."""
+    declared = register.known["KITE_TORN"]
+    monkeypatch.setattr(register, "clashes", [])
+    register.declare(Declaration("KITE_TORN", declared.spec, "shop.views.KiteTorn"))
+
+    result = app.test_cli_runner().invoke(args=["holdfast", command])
+
+    assert result.exit_code == 1
+    assert "KiteCode and again by shop.views.KiteTorn" in result.output

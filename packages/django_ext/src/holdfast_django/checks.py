@@ -15,6 +15,7 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  # Dja
 from django.urls import get_resolver
 from django.utils.module_loading import import_string
 
+from holdfast.catalog import clashes
 from holdfast.environment import activated
 from holdfast.events import Event
 from holdfast.handler import Action, Verdict
@@ -168,6 +169,15 @@ def check_exception_middleware(**_: object) -> list[CheckMessage]:
     ]
 
 
+def check_codes(**_: object) -> list[CheckMessage]:
+    """Tell of codes that two places declare (E002), those among them that only the addresses import."""
+    get_resolver().url_patterns  # noqa: B018  # imports what the views import
+    return [
+        Error(sentence, hint="Give one of the two another name.", id="holdfast.E002")
+        for sentence in clashes()
+    ]
+
+
 CHECKS: Final = (
     check_middleware,
     check_error_views,
@@ -177,6 +187,7 @@ CHECKS: Final = (
     check_app_order,
     check_log_records,
     check_exception_middleware,
+    check_codes,
 )
 """All of them; registered when the app is ready."""
 

@@ -6,6 +6,7 @@ from typing import cast
 from flask import Flask
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from holdfast.catalog import clashes
 from holdfast.errors import AppError
 from holdfast.runtime import Runtime
 from holdfast_flask.commands import watch_commands
@@ -16,12 +17,13 @@ _TRAPS = ("TRAP_HTTP_EXCEPTIONS", "TRAP_BAD_REQUEST_ERRORS")
 
 
 def findings(app: Flask, runtime: Runtime) -> Iterator[str]:
-    """Yield one sentence for each place where errors escape, or are answered in another shape."""
+    """Yield one sentence for each place where errors escape, or are answered in another shape or by a doubtful code."""
     yield from _handlers(app)
     yield from _config(app)
     yield from _around(app)
     yield from _hooks(runtime)
     yield from _routes(app, runtime)
+    yield from clashes()
 
 
 def _handlers(app: Flask) -> Iterator[str]:

@@ -7,10 +7,11 @@ from dataclasses import fields, is_dataclass
 from importlib import import_module
 from typing import cast
 
-from click import Choice, argument, option
+from click import Choice, argument, echo, option
 from flask import current_app
 from flask.cli import AppGroup
 
+from holdfast.catalog import clashes
 from holdfast.catalog.export import EXPORTERS, export
 from holdfast.runtime import current_runtime
 from holdfast_flask.audit import findings
@@ -29,6 +30,11 @@ def codes(form: str, modules: tuple[str, ...]) -> None:
     for module in modules:
         import_module(module)
     sys.stdout.write(export(form))
+    found = clashes()
+    for sentence in found:
+        echo(sentence, err=True)
+    if found:
+        sys.exit(1)
 
 
 @commands.command("settings")

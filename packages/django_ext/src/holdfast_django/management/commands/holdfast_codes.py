@@ -2,8 +2,9 @@
 
 from importlib import import_module
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from holdfast.catalog import clashes
 from holdfast.catalog.export import EXPORTERS, export
 
 
@@ -18,7 +19,13 @@ class Command(BaseCommand):
         parser.add_argument("modules", nargs="*", metavar="module", help="to import before")
 
     def handle(self, *, modules: list[str], format: str, **_: object) -> None:  # noqa: A002  # as on the command line
-        """Write them."""
+        """Write them.
+
+        Raises:
+            CommandError: When two places declare the same code.
+        """
         for module in modules:
             import_module(module)
         self.stdout.write(export(format), ending="")
+        if found := clashes():
+            raise CommandError("; ".join(found))
