@@ -225,7 +225,7 @@ def test_an_error_in_the_place_of_another_is_recorded_in_its_place(
     assert isinstance(event, ErrorHandled)
     assert event.record is verdict.record
     assert (event.record.type, verdict.action) == ("holdfast.errors.DatabaseError", Action.RESPOND)
-    assert instead.__cause__ is original
+    assert (instead.__cause__, instead.__traceback__) == (None, None)
     assert [cause.type for cause in event.record.causes] == ["KeyError"]
     assert handle(original) is verdict
     assert handle(instead) is verdict
@@ -241,6 +241,26 @@ def test_a_replacement_keeps_its_own_cause(runtime: RecordingRuntime) -> None:
 
     assert record is not None
     assert [cause.type for cause in record.causes] == ["OSError", "KeyError"]
+
+
+def test_one_replacement_for_many_errors_has_the_one_at_hand_behind_it(
+    runtime: RecordingRuntime, handle: Handle
+) -> None:
+    """What is known of one caller's error does not come into the record of another's, nor stay."""
+    busy = AppError(ErrorCode.SERVICE_UNAVAILABLE)
+    runtime.on(LookupError, answering(busy, asynchronous=False))
+    for sku in ("first", "second"):
+        try:
+            raise KeyError(sku)  # for its traceback
+        except KeyError as error:
+            handle(error)
+
+    first, second = runtime.recorded.records
+
+    assert [cause.message for cause in first.causes] == ["'first'"]
+    assert [cause.message for cause in second.causes] == ["'second'"]
+    assert first.frames == second.frames != ()
+    assert (busy.__cause__, busy.__traceback__) == (None, None)
 
 
 def test_the_error_behind_may_be_answered_in_place(runtime: RecordingRuntime) -> None:

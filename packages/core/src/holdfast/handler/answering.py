@@ -244,19 +244,17 @@ class _AsItWas:
         self._error.with_traceback(self._traceback)
 
 
-def put_in_place(answered: BaseException, error: BaseException) -> None:
-    """Let an error that is answered in the place of another have that behind it, as its last cause."""
-    if answered.__traceback__ is None:
-        answered.with_traceback(error.__traceback__)
-    behind = chain(answered)
-    if any(one is error for one, _ in behind) or any(one is answered for one, _ in chain(error)):
-        return
-    first = answered
-    for _ in behind:
-        if first.__cause__ is None:
-            _set(first, "__cause__", error)
-            return
-        first = first.__cause__
+def stands_for(answered: BaseException, error: BaseException) -> list[tuple[BaseException, str]]:
+    """Return an error that is answered in the place of another, all behind it, and the other one last.
+
+    Nothing is written to either: one and the same object may be given for many errors.
+    """
+    own, others = chain(answered), chain(error)
+    known = {id(one) for one, _ in own}
+    if id(error) in known or any(one is answered for one, _ in others):
+        return own
+    added = [(one, relation) for one, relation in others[1:] if id(one) not in known]
+    return [*own, (error, "cause"), *added]
 
 
 def _set(error: BaseException, name: str, value: object) -> None:

@@ -10,7 +10,7 @@ from holdfast.context import current_context
 from holdfast.envelope import Answer, answer_to
 from holdfast.events import Event
 from holdfast.frozen import constructor_of
-from holdfast.handler.answering import Answered, Answering, put_in_place
+from holdfast.handler.answering import Answered, Answering, stands_for
 from holdfast.handler.asides import Asides
 from holdfast.handler.busy import Busily, handling
 from holdfast.handler.complaints import complain
@@ -306,10 +306,10 @@ class ErrorHandler:
 
     def _replaced(self, case: _Case, answered: BaseException) -> _Case:
         """Return what is to be decided about the error that a handler gave for the one at hand."""
-        put_in_place(answered, case.error)
         made, origin = self._case(answered, case.context), case.context.origin
-        said = made.reading.classification
-        record = self._recording.record(made.linked, origin, said, made.known)
+        made.linked, said = stands_for(answered, case.error), made.reading.classification
+        raised = case.error.__traceback__
+        record = self._recording.record(made.linked, origin, said, made.known, raised)
         made.record = replace(record, id=case.record.id, time=case.record.time)
         made.action = self._outcome(made.record)
         made.is_new, made.settled = case.is_new, case.settled

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from holdfast.classify import UNKNOWN, Classification
@@ -61,12 +62,25 @@ class Recording:
         return details, clean.mapping(spoken.learned) if spoken.learned else nothing()
 
     def record(
-        self, linked: Linked, origin: Origin, said: Classification, details: Details
+        self,
+        linked: Linked,
+        origin: Origin,
+        said: Classification,
+        details: Details,
+        raised: TracebackType | None = None,
     ) -> ErrorRecord:
-        """Return all that is known of an error."""
+        """Return all that is known of an error.
+
+        Args:
+            linked: The error, and all behind it.
+            origin: Where it became somebody's answer.
+            said: What it means.
+            details: What is known in particular; clean.
+            raised: The way to it, should it not have been raised itself.
+        """
         error, work = linked[0][0], current_context() or process_work()
         clean = self._redactor
-        frames = frames_of(error.__traceback__)
+        frames = frames_of(error.__traceback__ or raised)
         return _make_record(
             id=long_id(),
             time=self._clock.now(),
