@@ -111,7 +111,7 @@ class AlertRule:
 
 def fact(event: Event, name: str) -> Scalar:
     """Return one fact of an event; None when it has none by that name."""
-    read = _OF_ERRORS.get(name)
+    read = FACTS_OF_ERRORS.get(name)
     if read is None or name in event.attributes or not isinstance(event, ErrorHandled):
         return event.attributes.get(name)
     return read(event.record)
@@ -128,7 +128,7 @@ def _retried(record: ErrorRecord) -> bool:
     return (isinstance(before, int) and before > 0) or (isinstance(attempt, int) and attempt > 1)
 
 
-_OF_ERRORS: Final[Mapping[str, Callable[[ErrorRecord], Scalar]]] = {
+FACTS_OF_ERRORS: Final[Mapping[str, Callable[[ErrorRecord], Scalar]]] = {
     "category": lambda record: record.classification.category,
     "transient": lambda record: record.classification.transient,
     "type": lambda record: record.type,

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from holdfast.clock import Clock
 from holdfast.events import Event, Scalar
-from holdfast.reporting.alerts.rules import AlertRule, fact
+from holdfast.reporting.alerts.rules import FACTS_OF_ERRORS, AlertRule, fact
 
 MAX_KEYS: Final = 200
 """Keys of one rule at a time; events with further ones are counted together."""
@@ -18,6 +18,9 @@ IDLE: Final = 600.0
 """Seconds without an event after which a key gives way to others."""
 LINGER: Final = 60.0
 """Seconds for which a tally that gave way is still read: a thread may be about to count by it."""
+
+
+_Kind: TypeAlias = tuple[Scalar, ...]
 
 
 class Tally:
@@ -69,18 +72,25 @@ class Tallies:
     def __init__(self, rules: Iterable[AlertRule], clock: Clock) -> None:
         self._rules = tuple(rules)
         self._clock = clock
-        self._facts = tuple(sorted(frozenset[str]().union(*(r.facts() for r in self._rules))))
+        asked = frozenset[str]().union(*(rule.facts() for rule in self._rules))
+        self._facts = tuple(sorted(asked, key=lambda name: (name in FACTS_OF_ERRORS, name)))
+        self._plain = tuple(name for name in self._facts if name not in FACTS_OF_ERRORS)
+        self._further = self._facts[len(self._plain) :]
         self.reset()
 
     def reset(self) -> None:
         """Begin at zero."""
-        self._plans: dict[tuple[Scalar, ...], tuple[Tally, ...]] = {}
+        self._plans: dict[_Kind, tuple[Tally, ...]] = {}
         self._tallies: list[dict[str, Tally]] = [{} for _ in self._rules]
         self._leaving: list[Tally] = []
 
     def hear(self, event: Event) -> bool:
         """Count an event; False when no rule is about it. Takes no lock."""
-        kind = (event.name, event.severity, *[fact(event, name) for name in self._facts])
+        get = event.attributes.get
+        # By identity and not by value, which is much slower to hash.
+        kind: _Kind = (event.name, id(event.severity), *[get(name) for name in self._plain])
+        if self._further:
+            kind += tuple([fact(event, name) for name in self._further])
         plan = self._plans.get(kind)
         if plan is None:
             plan = self._plan(event, kind)
@@ -114,7 +124,7 @@ class Tallies:
             self._leaving += idle
             self._plans = {}
 
-    def _plan(self, event: Event, kind: tuple[Scalar, ...]) -> tuple[Tally, ...]:
+    def _plan(self, event: Event, kind: _Kind) -> tuple[Tally, ...]:
         facts = dict(zip(self._facts, kind[2:], strict=True))
         rules: Sequence[tuple[int, AlertRule]] = [
             (place, rule)
