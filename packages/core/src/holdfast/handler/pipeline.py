@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from math import inf
@@ -145,16 +146,20 @@ class _Step:
         asyncio = importlib.import_module("asyncio")
         loop = asyncio.get_running_loop()
         goings: list[Future[Verdict]] = []
+        ended = threading.Event()
 
         def following(error: BaseException, context: ErrorContext) -> Verdict:
             going = asyncio.run_coroutine_threadsafe(self._afollowing(error, context), loop)
             goings.append(going)
+            if ended.is_set():
+                going.cancel()
             return cast("Verdict", going.result())
 
         # Not one of the loop's own threads, which are few: what is below may wait for one of those.
         try:
             return await self._asides.acall(partial(self._call, following), inf)
         finally:
+            ended.set()
             for going in goings:
                 going.cancel()  # where this was: else the thread would wait on
 
