@@ -32,11 +32,9 @@ from holdfast.clock import SystemClock  # noqa: E402
 from holdfast.codes import Severity  # noqa: E402
 from holdfast.errors import AppError, ResourceNotFoundError  # noqa: E402
 from holdfast.events import Event  # noqa: E402
-from holdfast.integrations import prometheus  # noqa: E402
 from holdfast.integrations.prometheus import (  # noqa: E402
     MAX_ERRORS,
     MAX_EVENTS,
-    MAX_LABEL,
     MAX_OPERATIONS,
     PrometheusReporter,
     exposition,
@@ -44,6 +42,7 @@ from holdfast.integrations.prometheus import (  # noqa: E402
 )
 from holdfast.origin import Origin  # noqa: E402
 from holdfast.record import ErrorHandled  # noqa: E402
+from holdfast.reporting.bound import MAX_VALUE, Bound  # noqa: E402
 from holdfast.reporting.dispatcher import Reporter  # noqa: E402
 from holdfast.runtime import Runtime  # noqa: E402
 from holdfast.settings import ReportingSettings, Settings, SettingsError  # noqa: E402
@@ -236,13 +235,13 @@ def test_any_code_operation_and_boundary_can_be_scraped(
     body = exposition(registry)
     assert value(body, "holdfast_errors_total") == len(errors)
     assert value(body, "holdfast_operation_errors_total") == len(errors)
-    assert all(len(text) <= MAX_LABEL for _, has in samples(body) for _, text in has)
+    assert all(len(text) <= MAX_VALUE for _, has in samples(body) for _, text in has)
 
 
 @given(st.lists(st.integers(0, 2000), max_size=200), st.integers(1, 50))
 def test_a_bound_holds_and_never_changes_its_mind(values: list[int], most: int) -> None:
     """At most so many values are told apart, and one that was told apart stays so."""
-    bound = prometheus._Bound(most)
+    bound = Bound(most)
 
     kept = [bound.keep(str(number)) for number in values]
 

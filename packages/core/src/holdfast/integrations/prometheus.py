@@ -20,6 +20,7 @@ from typing import Protocol
 
 from holdfast.events import Event
 from holdfast.forks import ForkSafeLock
+from holdfast.reporting.bound import MAX_VALUE, Bound
 from holdfast.reporting.dispatcher import Dispatcher
 from holdfast.reporting.statistics import ErrorStatistics, Labels, Pulse, Taken
 
@@ -34,8 +35,6 @@ except ImportError as error:
         'the reporter "prometheus" needs prometheus-client: pip install "holdfast[prometheus]"'
     ) from error
 
-OTHER = "other"
-"""Stands for every value beyond a bound."""
 MAX_ERRORS = 500
 """Combinations of code, kind, fault and boundary that are told apart."""
 MAX_OPERATIONS = 200
@@ -45,8 +44,6 @@ MAX_CODES = 200
 MAX_REPORTERS = 100
 MAX_EVENTS = 50
 """Names of events whose durations are told apart."""
-MAX_LABEL = 200
-"""Characters kept of one label's value."""
 BUCKETS = (0.005, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 120.0, 600.0, 3600.0)
 """Upper bounds in seconds: from an attempt to a nightly job."""
 
@@ -178,11 +175,11 @@ class _Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._reporters: weakref.WeakSet[PrometheusReporter] = weakref.WeakSet()
-        self._errors_known = _Bound(MAX_ERRORS)
-        self._operations_known = _Bound(MAX_OPERATIONS)
-        self._reporters_known = _Bound(MAX_REPORTERS)
-        self._recovered_known = _Bound(MAX_CODES)
-        self._events_known = _Bound(MAX_EVENTS)
+        self._errors_known = Bound(MAX_ERRORS)
+        self._operations_known = Bound(MAX_OPERATIONS)
+        self._reporters_known = Bound(MAX_REPORTERS)
+        self._recovered_known = Bound(MAX_CODES)
+        self._events_known = Bound(MAX_EVENTS)
         registry.register(_Refresh(self))  # first, because a registry collects in this order
         self._errors = Counter(
             "holdfast_errors",
@@ -276,24 +273,6 @@ class _Refresh(Collector):
         return ()
 
 
-class _Bound:
-    """Keeps the first so many combinations of values; what comes later is `other` throughout."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._known: set[tuple[str, ...]] = set()
-        self._lock = ForkSafeLock()
-
-    def keep(self, *values: str) -> tuple[str, ...]:
-        if values in self._known:
-            return values
-        with self._lock:
-            if len(self._known) < self._most:
-                self._known.add(values)
-                return values
-        return (OTHER,) * len(values)
-
-
 _made: weakref.WeakKeyDictionary[CollectorRegistry, _Metrics] = weakref.WeakKeyDictionary()
 _making = ForkSafeLock()
 
@@ -313,4 +292,4 @@ def _has_workers() -> bool:
 
 def _text(value: str) -> str:
     """Return what a metric can carry: UTF-8, of bounded length. A lone surrogate would fail every scrape."""
-    return value[:MAX_LABEL].encode("utf-8", "replace").decode()
+    return value[:MAX_VALUE].encode("utf-8", "replace").decode()
