@@ -19,7 +19,8 @@ from sentry_sdk.transport import Transport  # noqa: E402
 from holdfast.cli import main  # noqa: E402
 from holdfast.environment import activated  # noqa: E402
 from holdfast.hooks.jobs import Job, JobLockedError, JobReport, Outcome  # noqa: E402
-from holdfast.integrations.sentry_crons import SentryInactiveError, SentryMonitor  # noqa: E402
+from holdfast.integrations.sentry_crons import SentryMonitor  # noqa: E402
+from holdfast.integrations.sentry_event import SentryInactiveError  # noqa: E402
 from holdfast.testing import RecordingRuntime  # noqa: E402
 
 DSN = "https://key@sentry.invalid/1"

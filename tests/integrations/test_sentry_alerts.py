@@ -20,7 +20,7 @@ import sentry_sdk  # noqa: E402  # is optional
 from sentry_sdk.envelope import Envelope  # noqa: E402  # is optional
 from sentry_sdk.transport import Transport  # noqa: E402  # is optional
 
-from holdfast.integrations.sentry_alerts import SentryInactiveError  # noqa: E402  # needs it
+from holdfast.integrations.sentry_event import SentryInactiveError  # noqa: E402  # needs it
 
 
 class Keeping(Transport):

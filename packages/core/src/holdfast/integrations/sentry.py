@@ -21,6 +21,7 @@ from holdfast.handler import ErrorHandler
 from holdfast.integrations.sentry_alerts import HINT as ALERT_HINT
 from holdfast.integrations.sentry_event import (
     Json,
+    SentryInactiveError,
     Source,
     cleanse,
     error_event,
@@ -51,10 +52,6 @@ EventProcessor: TypeAlias = Callable[[SentryEvent, Hint], SentryEvent | None]
 HINT = "holdfast_record"
 """Key of the error's record in the hint of our events, for the project's `before_send`."""
 _ADOPTED = "holdfast_adopted"
-
-
-class SentryInactiveError(RuntimeError):
-    """An event has nowhere to go, because the project did not call `sentry_sdk.init`."""
 
 
 class _LoggingSettings(Protocol):

@@ -7,7 +7,7 @@ rules go on from there. The project initialises Sentry itself.
 from contextvars import Context
 from typing import TYPE_CHECKING, cast
 
-from holdfast.integrations.sentry_event import LEVELS, Json, event_trace
+from holdfast.integrations.sentry_event import LEVELS, Json, SentryInactiveError, event_trace
 from holdfast.reporting.alerts.message import AlertMessage
 from holdfast.reporting.channels.making import Host, Options
 from holdfast.reporting.channels.text import Wording, level
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
 HINT = "holdfast_alert"
 """Key of the message in the hint of our events, for the project's `before_send`."""
-
-
-class SentryInactiveError(RuntimeError):
-    """An alert has nowhere to go: the project did not call `sentry_sdk.init`, or without a DSN."""
 
 
 def channel(name: str, options: Options, host: Host) -> "SentryChannel":

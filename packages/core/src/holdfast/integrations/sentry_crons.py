@@ -9,6 +9,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Final
 
 from holdfast.hooks.jobs.outcome import JobReport, Outcome
+from holdfast.integrations.sentry_event import SentryInactiveError
 
 try:
     import sentry_sdk
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from sentry_sdk.types import MonitorConfig
 
 _MINUTE: Final = 60
-
-
-class SentryInactiveError(RuntimeError):
-    """A check-in has nowhere to go: the project did not call `sentry_sdk.init`, or without a DSN."""
 
 
 @dataclass(frozen=True, slots=True)

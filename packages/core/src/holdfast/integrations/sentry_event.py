@@ -30,6 +30,10 @@ Source: TypeAlias = Callable[[str, int], str]
 """Gives one line of a file, fit to leave the process; empty when there is none."""
 
 
+class SentryInactiveError(RuntimeError):
+    """There is nowhere to go for what Sentry is told: the project did not call `sentry_sdk.init`, or without a DSN."""
+
+
 def error_event(record: ErrorRecord, service: str, source: Source, *, user: bool = False) -> Json:
     """Return the event of a handled error: no values of variables, whether the project is in_app left to Sentry's options.
 
