@@ -1,9 +1,9 @@
-"""The services beside the shop, which behave as the request says: payments, mail, warehouse, supplier.
+"""The services beside the shop: payments, mail, warehouse, supplier, carrier, and whoever is on call.
 
     python -m examples.gateway.server --port 9000
 
-`?mode=` takes `ok`, `slow`, `error`, `down`, and `busy`, which is over when asked again under the
-same id. The card 4000 0000 0000 0002 is declined, all others are charged. The supplier has begun to
+They behave as the request says: `?mode=` takes `ok`, `slow`, `error`, `down`, and `busy`, which is
+over when asked again under the same id. The card 4000 0000 0000 0002 is declined, all others are charged. The supplier has begun to
 write its prices in another way, and told nobody.
 """
 
@@ -29,6 +29,8 @@ _turned_away: set[str] = set()
 _releases = SimpleNamespace(count=0)
 _mails: list[dict[str, object]] = []
 """What was taken, oldest first, with the id that it came under."""
+_alerts: list[dict[str, object]] = []
+"""The same of alerts, with the path that they came to."""
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -41,6 +43,24 @@ class Answering(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         address = urlsplit(self.path)
         mode = parse_qs(address.query).get("mode", ["ok"])[0]
+        if not self._fails(mode):
+            self._do(address.path, cast("dict[str, object]", json.loads(body or b"{}")))
+
+    def do_GET(self) -> None:
+        """Say that the services are there, what they know, or what they have taken."""
+        address = urlsplit(self.path)
+        found = {
+            "/alerts": {"alerts": [*_alerts]},
+            "/delivery": {"days": 2},
+            "/mails": {"mails": [*_mails]},
+            "/prices": PRICES,
+            "/reservations": {"releases": _releases.count},
+        }
+        if not self._fails(parse_qs(address.query).get("mode", ["ok"])[0]):
+            self._answer(200, found.get(address.path, {"status": "pass"}))
+
+    def _fails(self, mode: str) -> bool:
+        """Do as the mode says, and tell whether that was all."""
         if mode == "slow":
             _stopping.wait(SLOW)
         if mode == "down":
@@ -51,16 +71,8 @@ class Answering(BaseHTTPRequestHandler):
             _turned_away.add(self._id)
             self._answer(503, {"code": "BUSY"}, {"Retry-After": str(PATIENCE)})
         else:
-            self._do(address.path, cast("dict[str, object]", json.loads(body or b"{}")))
-
-    def do_GET(self) -> None:
-        """Say that the services are there, what things cost, or which mails were taken."""
-        found = {
-            "/mails": {"mails": [*_mails]},
-            "/prices": PRICES,
-            "/reservations": {"releases": _releases.count},
-        }
-        self._answer(200, found.get(urlsplit(self.path).path, {"status": "pass"}))
+            return False
+        return True
 
     @property
     def _id(self) -> str:
@@ -71,6 +83,9 @@ class Answering(BaseHTTPRequestHandler):
             self._charge(sent)
         elif path == "/mails":
             _mails.append({**sent, "id": self._id})
+            self._answer(200, {"status": "taken"})
+        elif path.startswith("/alerts/"):
+            _alerts.append({**sent, "path": path})
             self._answer(200, {"status": "taken"})
         elif path == "/reservations/release":
             _releases.count += 1
@@ -114,7 +129,7 @@ class Neighbourhood(ThreadingHTTPServer):
 def main() -> None:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(
-        description="Payments, mail, a warehouse and a supplier, as flaky as one asks them to be."
+        description="Everybody the shop depends on, as flaky as one asks them to be."
     )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--port", type=int, help="loopback port to listen on")

@@ -73,6 +73,7 @@ def health(summary: str) -> Json:
 
 SCHEMAS: dict[str, Json] = {
     "Product": {"sku": TEXT, "name": TEXT, "price": NUMBER, "stock": NUMBER},
+    "Delivery": {"sku": TEXT, "days": NUMBER, "stale": {"type": "boolean"}},
     "Order": {"id": NUMBER, "sku": TEXT, "quantity": NUMBER, "total": NUMBER, "status": TEXT},
     "NewOrder": {"sku": TEXT, "quantity": {"type": "integer", "minimum": 1}},
     "Payment": {"card": TEXT},
@@ -82,12 +83,24 @@ SCHEMAS: dict[str, Json] = {
     "Sales": {"total": NUMBER},
     "Calculation": {"a": {"type": "number"}, "b": {"type": "number"}, "operation": TEXT},
     "Result": {"result": {"type": "number"}},
+    "Statistics": {
+        "total_errors": NUMBER,
+        "recovered_errors": NUMBER,
+        "requests": NUMBER,
+        "error_rate": {"type": "number"},
+        "errors_by_code": {"type": "object", "additionalProperties": NUMBER},
+    },
+    "Code": {"code": TEXT, "status": NUMBER, "title": TEXT, "description": TEXT, "advice": TEXT},
+    "Codes": {"codes": {"type": "array", "items": schema_of("Code")}},
     "Health": {"status": {"type": "string", "enum": ["pass", "warn", "fail"]}},
 }
 PRODUCTS: Json = {"type": "array", "items": schema_of("Product")}
 PATHS: dict[str, Json] = {
     "/products": {"get": operation("Show everything on sale", PRODUCTS)},
     "/products/{sku}": {"get": operation("Show one product", schema_of("Product"))},
+    "/products/{sku}/delivery": {
+        "get": operation("Show how long a product takes", schema_of("Delivery"))
+    },
     "/orders": {"post": operation("Order", schema_of("Order"), status="201", body="NewOrder")},
     "/orders/{order_id}/payment": {
         "post": operation("Pay an order", schema_of("Receipt"), body="Payment")
@@ -103,6 +116,9 @@ PATHS: dict[str, Json] = {
     "/errors/{name}": {"get": operation("Raise an error", None, status="204")},
     "/crash": {"get": operation("Run into a bug", None, status="204")},
     "/metrics": {"get": operation("Show what was counted", TEXT, media="text/plain")},
+    "/statistics": {"get": operation("Show how often errors came", schema_of("Statistics"))},
+    "/codes/": {"get": operation("Show every error code", schema_of("Codes"))},
+    "/codes/{code}": {"get": operation("Show what a code means", schema_of("Code"))},
     "/openapi.json": {"get": operation("Show this document", {"type": "object"})},
     "/health": {"get": health("Show how the service is")},
     "/health/live": {"get": health("Tell whether the process is alive")},

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from examples.shop.delivery import Carrier
 from examples.shop.errors import OutOfStock, ShopCode
 from examples.shop.model import Order, OrderStatus, Product, Store
 from examples.shop.payments import Gateway
@@ -17,10 +18,11 @@ NEXT = {
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """The shop over some database and some payment gateway."""
+    """The shop over some database, some payment gateway and some carrier."""
 
     store: Store
     gateway: Gateway
+    carrier: Carrier
 
     def products(self) -> list[Product]:
         """Return everything on sale."""
@@ -32,6 +34,10 @@ class Shop:
         if found is None:
             raise ResourceNotFoundError(f"Product {sku} not found", details={"sku": sku})
         return found
+
+    def delivery(self, sku: str, mode: str) -> dict[str, object]:
+        """Return how long a product takes to its buyer."""
+        return self.carrier.delivery(self.product(sku).sku, mode)
 
     def place_order(self, sku: str, quantity: int) -> Order:
         """Reserve pieces of a product."""

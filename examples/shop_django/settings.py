@@ -2,6 +2,8 @@
 
 import os
 
+from examples.shop.alerts import ALERTS
+
 SECRET_KEY = "not-a-secret-but-an-example"  # noqa: S105  # it protects nothing here
 DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
@@ -13,6 +15,8 @@ HOLDFAST = {  # holdfast 3
     "SERVICE": "shop",
     "REPORTERS": ["logging", "prometheus"],
     "LOGGING": {"FORMAT": "json"},
+    "HANDLERS": {"CARRIER_AWAY": "examples.shop.delivery:said_last"},
+    "ALERTS": ALERTS,
 }
 
 ROOT_URLCONF = "examples.shop_django.urls"

@@ -7,6 +7,7 @@ from examples.shop_django import views
 urlpatterns = [
     path("products", views.products),
     path("products/<str:sku>", views.product),
+    path("products/<str:sku>/delivery", views.delivery),
     path("orders", views.place_order),
     path("orders/<int:order_id>/payment", views.pay),
     path("orders/<int:order_id>/refund", views.refund),
@@ -16,6 +17,8 @@ urlpatterns = [
     path("errors/<str:name>", views.raise_example),
     path("crash", views.crash),
     path("metrics", views.metrics),
+    path("statistics", views.statistics),
     path("openapi.json", views.openapi),
+    path("codes/", include("holdfast_django.catalog_urls")),
     path("health/", include("holdfast_django.urls")),
 ]

@@ -2,11 +2,13 @@
 
 from functools import cache
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET, require_POST
 
 from examples.shop import access, mistakes, tracking
 from examples.shop.calculator import CalculatorCode, calculate
+from examples.shop.delivery import Carrier, CarrierAway
 from examples.shop.errors import OutOfStock, ShopCode
 from examples.shop.openapi import document_of
 from examples.shop.payments import PAYMENT_ERRORS
@@ -21,11 +23,17 @@ from examples.shop.service import Shop
 from examples.shop_django.apps import payment_gateway
 from examples.shop_django.store import DjangoStore
 from examples.shop_worker import tasks
-from holdfast import ResourceNotFoundError, ValidationError, WorkflowError, raises
+from holdfast import (
+    ResourceNotFoundError,
+    ValidationError,
+    WorkflowError,
+    current_runtime,
+    raises,
+)
 from holdfast.integrations.prometheus import metrics_response
 from holdfast_django.operations import service_errors
 
-shop = Shop(DjangoStore(), payment_gateway())
+shop = Shop(DjangoStore(), payment_gateway(), Carrier(settings.SHOP_GATEWAY))
 
 
 @require_GET
@@ -39,6 +47,13 @@ def products(_request: HttpRequest) -> JsonResponse:
 def product(_request: HttpRequest, sku: str) -> JsonResponse:
     """Show one product."""
     return JsonResponse(shop.product(sku).as_json())
+
+
+@raises(ResourceNotFoundError, CarrierAway)
+@require_GET
+def delivery(request: HttpRequest, sku: str) -> JsonResponse:
+    """Show how long a product takes; while the carrier is away, a handler answers in our place."""
+    return JsonResponse(shop.delivery(sku, request.GET.get("carrier", "ok")))
 
 
 @raises(*BODY_ERRORS, ValidationError, ResourceNotFoundError, OutOfStock, ShopCode.ORDER_TOO_LARGE)
@@ -112,6 +127,12 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Show what was counted."""
     content_type, body = metrics_response(request.headers.get("Accept", ""))
     return HttpResponse(body, content_type=content_type)
+
+
+@require_GET
+def statistics(_request: HttpRequest) -> JsonResponse:
+    """Show what was counted in this process; nobody's business outside."""
+    return JsonResponse(current_runtime().statistics.snapshot().as_json())
 
 
 @require_GET

@@ -12,7 +12,9 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 from examples.shop import access, mistakes, tracking
+from examples.shop.alerts import ALERTS
 from examples.shop.calculator import CalculatorCode, calculate
+from examples.shop.delivery import Carrier, CarrierAway
 from examples.shop.errors import OutOfStock, ShopCode
 from examples.shop.openapi import document_of
 from examples.shop.payments import PAYMENT_ERRORS, Gateway
@@ -26,7 +28,13 @@ from examples.shop.requests import (
 from examples.shop.service import Shop
 from examples.shop_flask.store import SqliteStore
 from examples.shop_worker import tasks
-from holdfast import ResourceNotFoundError, ValidationError, WorkflowError, raises
+from holdfast import (
+    ResourceNotFoundError,
+    ValidationError,
+    WorkflowError,
+    current_runtime,
+    raises,
+)
 from holdfast.integrations.prometheus import metrics_response
 from holdfast_flask import Holdfast
 from holdfast_flask.openapi import service_errors
@@ -42,21 +50,27 @@ def create_app() -> Flask:
         HOLDFAST_SERVICE="shop",
         HOLDFAST_REPORTERS=["logging", "prometheus"],
         HOLDFAST_LOGGING={"FORMAT": "json"},
+        HOLDFAST_HANDLERS={"CARRIER_AWAY": "examples.shop.delivery:said_last"},
+        HOLDFAST_ALERTS=ALERTS,
+        HOLDFAST_CATALOG_PREFIX="/codes",
     )
     errors = Holdfast(app)
     store = SqliteStore(os.environ.get("SHOP_DATABASE", "shop_flask.sqlite3"))
-    gateway = Gateway(os.environ.get("SHOP_GATEWAY", "http://127.0.0.1:9000"))
+    address = os.environ.get("SHOP_GATEWAY", "http://127.0.0.1:9000")
+    gateway = Gateway(address)
     health = errors.runtime.health
     health.register_check("database", store.products)
     health.register_check("payment-gateway", gateway.answers, critical=False, timeout=1.0)
-    add_shop(app, Shop(store, gateway))
+    shop = Shop(store, gateway, Carrier(address))
+    add_products(app, shop)
+    add_orders(app, shop)
     add_examples(app)
     add_document(app)
     return app
 
 
-def add_shop(app: Flask, shop: Shop) -> None:
-    """Add the products, orders and payments."""
+def add_products(app: Flask, shop: Shop) -> None:
+    """Add what is on sale."""
 
     @app.get("/products")
     def products() -> ResponseReturnValue:
@@ -66,6 +80,20 @@ def add_shop(app: Flask, shop: Shop) -> None:
     @app.get("/products/<sku>")
     def product(sku: str) -> ResponseReturnValue:
         return shop.product(sku).as_json()
+
+    @raises(ResourceNotFoundError, CarrierAway)
+    @app.get("/products/<sku>/delivery")
+    def delivery(sku: str) -> ResponseReturnValue:  # a handler answers while the carrier is away
+        return shop.delivery(sku, request.args.get("carrier", "ok"))
+
+    @app.post("/catalogue")
+    def print_catalogue() -> ResponseReturnValue:
+        tasks.print_catalogue.delay()
+        return {"status": "printing"}, 202
+
+
+def add_orders(app: Flask, shop: Shop) -> None:
+    """Add what is sold, and for how much."""
 
     @raises(
         *BODY_ERRORS, ValidationError, ResourceNotFoundError, OutOfStock, ShopCode.ORDER_TOO_LARGE
@@ -91,11 +119,6 @@ def add_shop(app: Flask, shop: Shop) -> None:
         tasks.refund.delay(order.id, order.total, mode)
         return order.as_json(), 202
 
-    @app.post("/catalogue")
-    def print_catalogue() -> ResponseReturnValue:
-        tasks.print_catalogue.delay()
-        return {"status": "printing"}, 202
-
     @raises(*access.ACCESS_ERRORS)
     @app.get("/sales")
     def sales() -> ResponseReturnValue:
@@ -104,7 +127,7 @@ def add_shop(app: Flask, shop: Shop) -> None:
 
 
 def add_examples(app: Flask) -> None:
-    """Add the calculator, the errors that are raised on request, and the metrics."""
+    """Add the calculator, the errors that are raised on request, and what was counted."""
 
     @raises(*BODY_ERRORS, *CalculatorCode)
     @app.post("/calculate")
@@ -127,6 +150,10 @@ def add_examples(app: Flask) -> None:
     def metrics() -> ResponseReturnValue:
         content_type, body = metrics_response(request.headers.get("Accept", ""))
         return body, {"Content-Type": content_type}
+
+    @app.get("/statistics")
+    def statistics() -> ResponseReturnValue:  # of this process; nobody's business outside
+        return current_runtime().statistics.snapshot().as_json()
 
 
 def add_document(app: Flask) -> None:

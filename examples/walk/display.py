@@ -5,9 +5,11 @@ import os
 import sys
 from collections.abc import Mapping
 
+from examples.walk.alerts import Told
 from examples.walk.answers import Outcome
 from examples.walk.processes import Server
 from examples.walk.scheduled import Watched
+from examples.walk.statistics import Counted
 from examples.walk.steps import Step
 
 COLOURS = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "cyan": 36}
@@ -23,7 +25,17 @@ SHOWN_HEADERS = (
 )
 LONGEST = 500
 """Characters shown of one line."""
-LOGGED = ("code", "kind", "fault", "trace_id", "fingerprint", "operation", "details", "causes")
+LOGGED = (
+    "code",
+    "kind",
+    "fault",
+    "recovered",
+    "trace_id",
+    "fingerprint",
+    "operation",
+    "details",
+    "causes",
+)
 
 
 def colourful() -> bool:
@@ -129,6 +141,33 @@ def ready(name: str) -> None:
 def left_out(why: str) -> None:
     """Print that a step is not taken here."""
     say(f"  {paint('left out', 'yellow')}: {why}")
+
+
+def statistics_title(width: int) -> None:
+    """Print what stands in the columns of the statistics.
+
+    Args:
+        width: Of the names of the shops.
+    """
+    columns = "requests  errors  recovered  error rate  the commonest codes"
+    say(paint(f"  {'':{width + 2}}  {columns}", "dim"))
+
+
+def statistics(name: str, counted: Counted, wrong: list[str]) -> None:
+    """Print the statistics of one shop."""
+    codes = ", ".join(f"{code} {number}" for code, number in counted.commonest())
+    say(
+        f"  {verdict(name, '', wrong)}  {counted.requests:>8}  {counted.errors:>6}"
+        f"  {counted.recovered:>9}  {counted.error_rate:>10.1%}  {codes}"
+    )
+
+
+def alerts(name: str, told: dict[str, list[Told]], wrong: list[str]) -> None:
+    """Print what was told of one shop."""
+    say(f"  {verdict(name, '', wrong)}")
+    for alert, messages in told.items():
+        course = ", ".join(f"{one.stage} {one.count or ''}".rstrip() for one in messages)
+        say(f"      {paint(alert, 'yellow')}: {course}")
 
 
 def verdict(name: str, got: str, wrong: list[str]) -> str:

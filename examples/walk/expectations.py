@@ -9,6 +9,7 @@ from examples.walk.answers import RECORD_TIMEOUT, Answer, Outcome, failures, rec
 from examples.walk.processes import LOOK_AGAIN, Server
 from examples.walk.steps import JSON, Step
 
+ERRORS, RECOVERED = "holdfast_errors_total", "holdfast_recovered_errors_total"
 MISSING = object()
 IDS_AND_TIMES = frozenset({"trace_id", "timestamp", "instance"})
 """What differs between two answers to the same error."""
@@ -87,7 +88,8 @@ def _about_headers(step: Step, answer: Answer) -> Iterator[str]:
 
 
 def _about_body(step: Step, answer: Answer) -> Iterator[str]:
-    wanted = {"except.code": step.code} if step.code and step.content_type == JSON else {}
+    told = step.code and not step.recovered and step.content_type == JSON
+    wanted = {"except.code": step.code} if told else {}
     for path, expected in {**wanted, **step.body}.items():
         actual = value_at(answer.data, path)
         if actual != expected:
@@ -105,15 +107,25 @@ def _about_log(step: Step, outcome: Outcome) -> Iterator[str]:
         for name, expected in {"code": step.code, "level": step.level}.items():
             if line.get(name) != expected:
                 yield f"log, {name}: expected {expected}, got {line.get(name)}"
+        if bool(line.get("recovered")) is not step.recovered:
+            yield f"log, recovered: expected {step.recovered}, got {line.get('recovered')}"
 
 
 def _about_metrics(step: Step, outcome: Outcome) -> Iterator[str]:
     if not step.code:
         yield from (f"metrics: expected no change, got {name}" for name in outcome.counted)
         return
-    by_code = [n for name, n in outcome.counted.items() if f'code="{step.code}"' in name]
-    if by_code != [1]:
-        yield f"metrics: expected one more error with code {step.code}, got {outcome.counted}"
+    for metric, wanted in {ERRORS: 1, RECOVERED: int(step.recovered)}.items():
+        if _growth(outcome, metric, step.code) != wanted:
+            what = "recovered error" if metric == RECOVERED else "error"
+            much = "one more" if wanted else "no"
+            yield f"metrics: expected {much} {what} with code {step.code}, got {outcome.counted}"
+
+
+def _growth(outcome: Outcome, metric: str, code: str) -> float:
+    of_code = f'code="{code}"'
+    counted = outcome.counted.items()
+    return sum(n for name, n in counted if name.startswith(f"{metric}{{") and of_code in name)
 
 
 def _about_secrets(step: Step, outcome: Outcome) -> Iterator[str]:

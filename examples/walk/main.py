@@ -11,8 +11,8 @@ from threading import Event
 from time import perf_counter
 from types import FrameType
 
-from examples.walk import display, jobs, scheduled
-from examples.walk.answers import Outcome, take_at
+from examples.walk import alerts, display, jobs, scheduled, statistics
+from examples.walk.answers import Outcome, ask, take_at
 from examples.walk.brokers import found
 from examples.walk.expectations import audit, objections, same_body
 from examples.walk.jobs import JOBS, Job
@@ -20,6 +20,10 @@ from examples.walk.processes import SHOPS, Server, Site, running
 from examples.walk.scheduled import ENTRIES, Entry
 from examples.walk.steps import KILLED, WALK, Step
 
+TO_TRY = (
+    "/crash, /errors/workflow, /codes/, /statistics, /metrics, /openapi.json, /health;"
+    " /products/SKU-881/delivery?carrier=down"
+)
 Planned = tuple[str, Callable[[], bool]]
 """A step's title, and what takes it and tells whether all was well."""
 
@@ -57,7 +61,7 @@ def walk(site: Site) -> int:
     display.section("Result")
     right = f"{number - failed} of {number} steps as they should be"
     display.say(f"{right}, those over HTTP at each of {len(site.shops)} shops, in {seconds:.0f} s")
-    return failed + sum(not audited(shop) for shop in site.shops)
+    return failed + checked(site)
 
 
 def planned(site: Site) -> dict[str, list[Planned]]:
@@ -95,6 +99,37 @@ def run_job(job: Job, site: Site) -> bool:
 def _judged(name: str, wrong: list[str]) -> bool:
     display.say(f"  {display.verdict(name, '', wrong)}")
     display.complaint(name, wrong)
+    return not wrong
+
+
+def checked(site: Site) -> int:
+    """Show what came together in the walk, and return how much of it is not as it should be."""
+    failed = sum(not audited(shop) for shop in site.shops)
+    display.section(
+        "What the statistics say, with requests for metrics and what tasks did in the same process"
+    )
+    display.statistics_title(max(len(shop.name) for shop in site.shops))
+    failed += sum(not counted(shop) for shop in site.shops)
+    display.section("What whoever is on call was told, with the errors since the message before")
+    return failed + sum(not alerted(shop, site) for shop in site.shops)
+
+
+def counted(shop: Server) -> bool:
+    """Show a shop's statistics, and whether its metrics say the same."""
+    metrics = ask(shop, "GET", "/metrics").text
+    found = statistics.read(shop)
+    wrong = [*statistics.objections(found, metrics)]
+    display.statistics(shop.name, found, wrong)
+    display.complaint(shop.name, wrong)
+    return not wrong
+
+
+def alerted(shop: Server, site: Site) -> bool:
+    """Show of which alerts of a shop was told, and whether of each once."""
+    told = alerts.wait(shop, site)
+    wrong = [*alerts.objections(told)]
+    display.alerts(shop.name, alerts.by_alert(told), wrong)
+    display.complaint(shop.name, wrong)
     return not wrong
 
 
@@ -145,9 +180,8 @@ def keep_serving(site: Site) -> None:
     """Print the addresses and wait for Ctrl-C."""
     display.section("Serving until Ctrl-C")
     for shop in site.shops:
-        display.say(
-            f"  {shop.address}  {shop.name}; try /crash, /errors/workflow, /health, /metrics"
-        )
+        display.say(f"  {shop.address}  {shop.name}")
+    display.say(f"  Try {TO_TRY}")
     if site.beat:  # which would go on to fill the disk with errors
         site.beat.process.terminate()
     Event().wait()

@@ -21,6 +21,8 @@ DJANGO = {"DJANGO_SETTINGS_MODULE": "examples.shop_django.settings"}
 START_TIMEOUT, STOP_TIMEOUT = 30.0, 5.0
 """Seconds that a process may take to answer, and to end once it was asked to."""
 LOOK_AGAIN = 0.02
+NO_PROXY = {"no_proxy": "127.0.0.1"}
+"""Everybody talks to this machine alone, whatever the way to the world."""
 
 GUNICORN = (
     "-m gunicorn --bind fd://{fd} --workers 1 --threads 4 --no-control-socket --log-level warning"
@@ -79,6 +81,11 @@ class Server(Running):
     port: int
 
     @property
+    def key(self) -> str:
+        """The name as a part of file names and addresses."""
+        return key_of(self.name)
+
+    @property
     def address(self) -> str:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
@@ -107,7 +114,7 @@ class Site:
     """Where databases and logs are kept."""
     shops: list[Server]
     neighbours: Server
-    """Payments, mail, warehouse and supplier."""
+    """Payments, mail, warehouse, supplier, carrier, and whoever takes alerts."""
     worker: Running | None = None
     """None: whoever sends a task runs it, in a thread."""
     beat: Running | None = None
@@ -119,6 +126,11 @@ class Site:
     def behind(self) -> list[Running]:
         """Return the processes that work by the clock."""
         return [running for running in (self.worker, self.beat) if running]
+
+
+def key_of(name: str) -> str:
+    """Return a name as a part of file names and addresses."""
+    return re.sub(r"\W+", "-", name.lower())
 
 
 def _silent(_: str) -> None:
@@ -141,9 +153,9 @@ def running(
         scheduled: Also start what sends tasks by the clock.
         tell: Is told the name of what is there.
     """
-    cast = _Cast(folder, broker.environment)
+    cast = _Cast(folder, {**broker.environment, **NO_PROXY})
     try:
-        neighbours = cast.serve("Payments, mail, warehouse, supplier", NEIGHBOURS)
+        neighbours = cast.serve("Payments, mail, warehouse, supplier, carrier, on-call", NEIGHBOURS)
         cast.variables["SHOP_GATEWAY"] = neighbours.address
         arguments = WORKER.format(queue=broker.queue)
         worker = None if broker.in_memory else cast.start("Celery worker", arguments)
@@ -181,9 +193,11 @@ class _Cast:
 
     def start(self, name: str, arguments: str, pass_fds: list[int] | None = None) -> Running:
         """Start a process of Python."""
-        stem = re.sub(r"\W+", "-", name.lower())
-        database, log = self._folder / f"{stem}.sqlite3", self._folder / f"{stem}.log"
+        key = key_of(name)
+        database, log = self._folder / f"{key}.sqlite3", self._folder / f"{key}.log"
         variables = {**self.variables, "SHOP_DATABASE": str(database)}
+        if "SHOP_GATEWAY" in variables:
+            variables["SHOP_ALERTS"] = f"{variables['SHOP_GATEWAY']}/alerts/{key}"
         if name.startswith("Django"):  # alone: a Celery that sees this makes itself part of Django
             variables |= DJANGO
             shutil.copy(self._migrated(), database)

@@ -42,6 +42,8 @@ class Step:
     """The error's code; empty when all is well, and then nothing may be recorded."""
     level: str = "INFO"
     """Level of the one line in the log."""
+    recovered: bool = False
+    """Whether a handler answers in place of the error, which is recorded all the same."""
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """Headers of the answer; `*` takes any value."""
@@ -295,6 +297,33 @@ OURS = (
 )
 
 
+HANDLED = (
+    Step(
+        title="How long a parcel takes: the carrier says so",
+        ask="GET /products/SKU-881/delivery",
+        status=200,
+        body={"days": 2, "stale": False},
+    ),
+    Step(
+        title="The carrier hangs up: a handler answers with what it said last",
+        ask="GET /products/SKU-881/delivery?carrier=down",
+        status=200,
+        code="CARRIER_AWAY",
+        level="WARNING",
+        recovered=True,
+        body={"days": 2, "stale": True},
+    ),
+    Step(
+        title="The carrier fails, and never said anything of this one: the handler declines",
+        ask="GET /products/SKU-883/delivery?carrier=error",
+        status=503,
+        code="CARRIER_AWAY",
+        level="WARNING",
+        body={"except.type": "CarrierAway"},
+    ),
+)
+
+
 def calculation(a: object, b: object, operation: str) -> dict[str, object]:
     """Return the body that asks for a calculation."""
     return {"a": a, "b": b, "operation": operation}
@@ -386,7 +415,14 @@ MANNERS = (
         status=404,
         code="RESOURCE_NOT_FOUND",
         content_type=PROBLEM,
-        body={"type": "about:blank", "title": "Resource not found", "status": 404},
+        body={"type": "/codes/RESOURCE_NOT_FOUND", "title": "Resource not found", "status": 404},
+    ),
+    Step(
+        title="What its type leads to: a page for people, and this for programs",
+        ask="GET /codes/RESOURCE_NOT_FOUND",
+        request_headers={"Accept": JSON},
+        status=200,
+        body={"code": "RESOURCE_NOT_FOUND", "status": 404, "kind": "NOT_FOUND"},
     ),
     Step(
         title="An error in a browser",
@@ -468,6 +504,7 @@ WALK: dict[str, tuple[Step, ...]] = {
     "All is well": WELL,
     "The caller's fault": CALLERS,
     "Our fault, or that of what we depend on": OURS,
+    "A handler: the carrier is away, and callers get what is known": HANDLED,
     "A calculator": CALCULATOR,
     "The same errors in the caller's language, format and trace": MANNERS,
     "Health": HEALTH,

@@ -113,7 +113,7 @@ def test_the_same_error_as_problem_details(shop: Server, case: Documented) -> No
     assert INSTANCE.fullmatch(str(problem.pop("instance")))
     assert TIMESTAMP.fullmatch(str(problem.pop("timestamp")))
     assert problem == {
-        "type": "about:blank",
+        "type": f"/codes/{code}",
         "title": translate(ErrorCode[code].title, "fr"),
         "status": case.status,
         "detail": case.message,

@@ -20,13 +20,14 @@ from redis import Redis
 from examples.shop.calculator import CalculatorCode
 from examples.shop.errors import ShopCode
 from examples.walk import main
+from examples.walk.alerts import ALERTS
 from examples.walk.answers import Answer, Outcome, recorded, take
 from examples.walk.brokers import CANDIDATES, MEMORY, Keys, first_open
 from examples.walk.expectations import audit, objections
 from examples.walk.jobs import JOBS
-from examples.walk.processes import Server, Site
+from examples.walk.processes import SHOPS, Server, Site
 from examples.walk.scheduled import ENTRIES
-from examples.walk.steps import CALLERS, KILLED, OURS, WALK, Step
+from examples.walk.steps import CALLERS, HANDLED, KILLED, OURS, WALK, Step
 from holdfast import ErrorCode, ErrorKind
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +37,7 @@ STEPS = [step for steps in WALK.values() for step in steps]
 NOT_FOUND = next(step for step in CALLERS if step.code == "RESOURCE_NOT_FOUND")
 RABBITMQ, REDIS, _ = CANDIDATES
 CRASH = next(step for step in OURS if step.path == "/crash")
+RECOVERED = next(step for step in HANDLED if step.recovered)
 
 
 @pytest.mark.timeout(180)
@@ -85,6 +87,7 @@ def test_the_demo_serves_until_it_is_told_to_stop_and_leaves_nothing_behind(
     assert_shown(shown)
     assert demo.returncode == 0
     assert "left out" not in shown
+    assert all(path in rest for path in ("/statistics", "/codes/", "/openapi.json"))
     assert "Stopped." in rest
     assert len(children) >= 8
     assert psutil.wait_procs(children, timeout=10)[1] == []
@@ -100,6 +103,9 @@ def assert_shown(text: str) -> None:
     titles = [*steps, *(entry.title for entry in ENTRIES), *(job.title for job in JOBS)]
     assert all(title in text for title in titles)
     assert f"{len(titles)} of {len(titles)} steps as they should be" in text
+    assert len(re.findall(r"(?m)^  ✓ .*%  RESOURCE_NOT_FOUND \d+, ", text)) == len(SHOPS)
+    for alert in ALERTS:
+        assert len(re.findall(f"(?m)^ +{alert.name}: opened", text)) == len(SHOPS)
 
 
 def remains(address: str, queue: str) -> list[str]:
@@ -182,7 +188,7 @@ def test_a_walk_with_a_wrong_answer_fails_and_says_what_was_expected(
     monkeypatch.setenv("SHOP_BROKER", MEMORY)
     site = Site(tmp_path, [*servers.values()], servers["Flask, WSGI"])
     monkeypatch.setattr(main, "running", Mock(return_value=nullcontext(site)))
-    monkeypatch.setattr(main, "audited", Mock(return_value=True))
+    monkeypatch.setattr(main, "checked", Mock(return_value=0))
     monkeypatch.setattr(main, "signal", Mock())
     monkeypatch.setattr(sys, "argv", ["demo.py", "--once"])
 
@@ -202,6 +208,20 @@ def test_an_answer_that_was_not_recorded_is_noticed() -> None:
     assert "log: expected 1 line(s) about an error, got 0" in found
     assert "X-Request-ID: expected one, got none" in found
     assert any(text.startswith("metrics: expected one more error") for text in found)
+
+
+def test_an_error_that_was_not_recovered_from_is_noticed(servers: dict[str, Server]) -> None:
+    """That a handler answered has to be in log and metrics, and only where it did."""
+    shop = servers["Flask, WSGI"]
+    for step in HANDLED[: HANDLED.index(RECOVERED)]:
+        take(step, shop)
+
+    outcome = take(RECOVERED, shop)
+
+    assert objections(RECOVERED, outcome) == []
+    found = objections(replace(RECOVERED, recovered=False), outcome)
+    assert "log, recovered: expected False, got True" in found
+    assert any(said.startswith("metrics: expected no recovered error") for said in found)
 
 
 def test_the_audit_compares_what_was_recorded_with_what_was_answered(

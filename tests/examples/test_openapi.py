@@ -5,17 +5,29 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import cast
+from urllib.parse import urlsplit
 
 import pytest
 
 from examples.shop.tracking import EXAMPLES
 from examples.walk.answers import Answer, ask
 from examples.walk.processes import Server
-from examples.walk.steps import CALCULATOR, CALLERS, HEALTH, HTML, MANNERS, OURS, WELL, Step
+from examples.walk.steps import (
+    CALCULATOR,
+    CALLERS,
+    HANDLED,
+    HEALTH,
+    HTML,
+    JSON,
+    MANNERS,
+    OURS,
+    WELL,
+    Step,
+)
 from tests.openapi_documents import Document, assert_valid, at, complaints
 
 PROBLEM = {"Accept": "application/problem+json"}
-STEPS = (*WELL, *CALLERS, *OURS, *CALCULATOR, *MANNERS, *HEALTH)
+STEPS = (*WELL, *CALLERS, *OURS, *HANDLED, *CALCULATOR, *MANNERS, *HEALTH)
 """In their order, as later ones build on earlier ones."""
 ANYWHERE = {"METHOD_NOT_ALLOWED", "INTERNAL_ERROR"}
 """What any operation may answer, and none declares."""
@@ -48,8 +60,10 @@ def _walk(shop: Server) -> list[tuple[Step, Answer]]:
 
 def template_of(document: Document, path: str) -> str:
     """Return the path of a document that a request is for; the request's own when there is none."""
+    path = urlsplit(path).path
     for template in at(document, "paths"):
-        if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)), path.rstrip("/")):
+        like_it = re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)))
+        if like_it.fullmatch(path) or like_it.fullmatch(path.rstrip("/")):
             return template
     return path
 
@@ -95,7 +109,7 @@ def test_every_answer_of_the_demo_is_what_the_document_says(
 
     assert wrong == []
     assert {len([*errors(steps)]) for steps in walked.values()} == {
-        sum(2 - (step.content_type == HTML) for step in STEPS if step.code)
+        sum(2 - (step.content_type == HTML) for step in STEPS if step.status >= 400)
     }
 
 
@@ -109,6 +123,36 @@ def test_every_error_of_the_demo_is_declared(
             path = template_of(document, step.path)
             said = at(document, "paths", path, step.method.lower(), "responses")
             assert str(answer.status) in said or step.code in ANYWHERE or path == "/nowhere", step
+
+
+@pytest.mark.parametrize("path", ["/statistics", "/codes/", "/openapi.json"])
+def test_what_is_shown_to_operators_is_what_the_document_says(
+    servers: dict[str, Server], documents: dict[str, Document], path: str
+) -> None:
+    """Statistics, the list of the codes, and the document itself."""
+    for name, shop in servers.items():
+        answer = ask(shop, "GET", path, headers={"Accept": JSON})
+
+        assert answer.status == 200
+        assert complaints(documents[name], path, "GET", 200, media_type(answer), answer.data) == []
+
+
+def test_the_type_of_every_problem_leads_to_the_page_of_its_code(
+    servers: dict[str, Server], walked: dict[str, list[tuple[Step, Answer]]]
+) -> None:
+    """What the pages say of a code agrees with the problem, at each server."""
+    for name, steps in walked.items():
+        problems = [
+            cast("dict[str, object]", answer.data)
+            for _, answer in errors(steps)
+            if media_type(answer) == PROBLEM["Accept"]
+        ]
+        types = {str(problem["type"]): problem["code"] for problem in problems}
+        assert len(types) > 20
+        for path, code in types.items():
+            page = ask(servers[name], "GET", path, headers={"Accept": JSON})
+            assert page.status == 200, path
+            assert cast("dict[str, object]", page.data)["code"] == code
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
