@@ -13,12 +13,12 @@ from holdfast import AppError, Severity, ValidationError
 from holdfast.events import Event
 from holdfast.redact import Redactor
 from holdfast.reporting.alerts.message import AlertChannel, AlertMessage, Stage
-from holdfast.reporting.channels.making import SHIPPED_CHANNELS, make
+from holdfast.reporting.channels.making import LINKED, SHIPPED_CHANNELS, make
 from holdfast.reporting.channels.slack import slack
 from holdfast.reporting.channels.teams import teams
 from holdfast.reporting.channels.text import Wording, message_key
 from holdfast.reporting.channels.webhook import generic
-from holdfast.settings import ChannelSettings, SettingsError, load_settings
+from holdfast.settings import ChannelSettings, SettingsError, WebhookSettings, load_settings
 from holdfast.testing import RecordingRuntime
 from tests.core.receiver import NOW, message, receiving, status
 
@@ -324,6 +324,9 @@ class TestSettings:
             ({"KIND": "email", "TO": ["a@b.c\nBcc: x@y.z"]}, "TO[0]", "must be an e-mail address"),
             ({"KIND": "email", "PASSWORD": "canary"}, "USER", "is required beside a password"),
             ({"KIND": "log", "LINK": "javascript:canary"}, "LINK", "must begin with http"),
+            ({"KIND": "log", "LINK": "https://a/{trace}"}, "LINK", "did you mean '{trace_id}'?"),
+            ({"KIND": "webhook", "URL": URL, "SECRET": "whsec_canary!"}, "SECRET", "base64"),
+            ({"KIND": "webhook", "URL": URL, "SECRET": "whsec_"}, "SECRET", "base64"),
             ({"KIND": "log", "TIMEOUT": 0}, "TIMEOUT", "must be between"),
         ],
     )
@@ -337,6 +340,22 @@ class TestSettings:
         told = {problem.path: str(problem) for problem in caught.value.problems}
         assert words in told[f"HOLDFAST.{path}"]
         assert "canary" not in str(caught.value)
+
+    def test_every_name_of_a_link_stands_for_something(self) -> None:
+        """What settings take is what messages fill in."""
+        link = "https://a/" + "/".join(f"{{{name}}}" for name in LINKED)
+
+        settings = ChannelSettings(kind="log", link=link)
+
+        assert "{" not in Wording(link=settings.link).address(message())
+
+    @pytest.mark.parametrize("secret", ["shared", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+    def test_a_secret_is_text_or_marked_base64(self, secret: str) -> None:
+        """Of a channel and of the reporter alike; anything else marked is no key."""
+        assert ChannelSettings(kind="webhook", url=URL, secret=secret).secret == secret
+        assert WebhookSettings(url=URL, secret=secret).secret == secret
+        with pytest.raises(SettingsError, match="base64"):
+            WebhookSettings(url=URL, secret="whsec_?")
 
     def test_a_password_is_not_sent_in_the_clear(self) -> None:
         """Nobody turns encryption off by accident."""

@@ -6,7 +6,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Annotated, Final, Literal, TypeAlias
 
 from holdfast.reporting.address import url_objection
-from holdfast.reporting.channels.making import SHIPPED_CHANNELS
+from holdfast.reporting.channels.making import LINKED, SHIPPED_CHANNELS
 from holdfast.settings.types import PATH
 from holdfast.strict import Items, Matches, Range, Section, nearest
 
@@ -24,6 +24,8 @@ _TAKES: Final[Mapping[str, frozenset[str]]] = {
 _ALL: Final = _MAIL | _TAKES["webhook"]
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _VALUE: Final = re.compile(r"[ -~]{0,2000}")
+_MARKED: Final = "whsec_"
+_BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 ChannelKind: TypeAlias = Annotated[
     str,
@@ -100,7 +102,9 @@ class ChannelSettings(Section):
         yield from self._missing()
         yield from _bad_address(self.url, "url")
         yield from _bad_address(self.link, "link")
+        yield from _bad_names(self.link)
         yield from _bad_headers(self.headers)
+        yield from _bad_secret(self.secret)
         if self.password and self.security == "none":
             yield "security", "must not be 'none' where a password is sent"
 
@@ -146,6 +150,7 @@ class WebhookSettings(Section):
         """Yield field and message for what cannot be sent; none shows a value."""
         yield from _bad_address(self.url, "url")
         yield from _bad_headers(self.headers)
+        yield from _bad_secret(self.secret)
 
 
 def _bad_address(url: str, name: str) -> Iterable[tuple[str, str]]:
@@ -153,6 +158,21 @@ def _bad_address(url: str, name: str) -> Iterable[tuple[str, str]]:
     objection = url_objection(plain) if url else ""
     if objection:
         yield name, objection
+
+
+def _bad_names(link: str) -> Iterable[tuple[str, str]]:
+    for name in re.findall(r"\{([a-z_]{1,20})\}", link):
+        if name not in LINKED:
+            near = nearest(name, LINKED)
+            hint = f"; did you mean '{{{near}}}'?" if near else ""
+            yield "link", f"must not name '{{{name}}}', which nothing stands for{hint}"
+
+
+def _bad_secret(secret: str) -> Iterable[tuple[str, str]]:
+    """Yield what no library of Standard Webhooks would take for the key that we take it for."""
+    key = secret.removeprefix(_MARKED)
+    if key != secret and (not key or not _BASE64.fullmatch(key)):
+        yield "secret", f"must have bytes in base64 behind {_MARKED!r}"
 
 
 def _bad_headers(headers: Mapping[str, str]) -> Iterable[tuple[str, str]]:

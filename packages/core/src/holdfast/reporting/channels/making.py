@@ -20,6 +20,9 @@ SHIPPED_CHANNELS: Final[Mapping[str, str]] = {
 """Channels by the kind that settings use, and where their factories are."""
 
 
+LINKED: Final = ("id", "rule", "key", "code", "trace_id", "record_id", "fingerprint")
+"""What the address that a message refers to may have in it, in braces."""
+
 Security: TypeAlias = Literal["starttls", "tls", "none"]
 """How mail is encrypted."""
 
