@@ -104,6 +104,17 @@ def test_a_class_may_be_named_where_a_package_shows_it(monkeypatch: pytest.Monke
     assert not says(Rule(match="other_package.Refusal", category="HELD"), FirmRefusal())
 
 
+def test_a_class_may_be_named_where_a_package_loads_it_when_asked() -> None:
+    """As `holdfast` does: its own classes are named as they are imported."""
+    runtime = configure(
+        reporters=[], rules=[{"match": "holdfast.DatabaseError", "severity": "CRITICAL"}]
+    )
+
+    said = runtime.handler.classifier.classify(DatabaseError("down"))
+
+    assert said.severity is Severity.CRITICAL
+
+
 class Hidden(Exception):
     """Raises whatever is asked of it."""
 

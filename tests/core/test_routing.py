@@ -1,6 +1,7 @@
 """Handlers by code, class and category: who is asked, in which order, and what becomes of the answer."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -18,6 +19,8 @@ from holdfast.events import Event
 from holdfast.handler import Action, Recovered, Verdict
 from holdfast.origin import ErrorContext, Origin
 from holdfast.record import ErrorHandled
+from holdfast.runtime import configure
+from holdfast.settings import SettingsError
 from holdfast.testing import RecordingRuntime
 
 HERE = Origin(boundary="test", operation="READ")
@@ -146,6 +149,7 @@ TARGETS: dict[str, type[BaseException] | ErrorCodes | str] = {
     "name of the class": f"{__name__}.OutOfStock",
     "class above": AppError,
     "name of a class above": "builtins.Exception",
+    "name where a package shows it": "holdfast.AppError",
     "category": "STOCK",
 }
 
@@ -161,6 +165,27 @@ def test_each_kind_of_target_is_routed(
     assert handle(KeyError("other")).value == ("found" if target == "builtins.Exception" else None)
 
 
+@pytest.mark.parametrize("setting", ["handlers", "recoveries"])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("builtins.KeyEror", "did you mean 'KeyError'"),
+        ("KeyError", "it needs its module: 'builtins.KeyError'"),
+    ],
+)
+def test_a_class_that_does_not_exist_is_a_mistake_in_the_settings(
+    setting: str, name: str, said: str
+) -> None:
+    """A handler that nothing would ever reach is told when the settings are read."""
+    action = "builtins:print"
+
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        configure(
+            reporters=[],
+            **{setting: {name: action if setting == "handlers" else {"action": action}}},
+        )
+
+
 @given(order=st.permutations(sorted(TARGETS)))
 def test_the_order_is_code_then_classes_then_category(order: list[str]) -> None:
     """Most specific first, whatever the order of registration was; each handler is asked once."""
@@ -170,7 +195,7 @@ def test_the_order_is_code_then_classes_then_category(order: list[str]) -> None:
 
     runtime.handle(OutOfStock(), HERE)
 
-    ranks = [0, 0, 1, 1, 2, 3, 4]
+    ranks = [0, 0, 1, 1, 2, 3, 2, 4]
     assert [ranks[list(TARGETS).index(name)] for name in asked] == sorted(ranks)
     for same in ({"code", "code as text"}, {"class", "name of the class"}):
         assert [n for n in asked if n in same] == [n for n in order if n in same]

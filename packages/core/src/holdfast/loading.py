@@ -1,5 +1,6 @@
 """What settings name by dotted path becomes objects; what cannot be loaded is told all at once."""
 
+import builtins
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import TypeVar, cast
 from holdfast import catalog
 from holdfast.classify import ClassifierFunction, Rule
 from holdfast.classify.classifier import objection_to
+from holdfast.classify.conditions import attribute_of
 from holdfast.codes import declared, spec_of
 from holdfast.language import Texts
 from holdfast.record import text_of, type_name
@@ -40,8 +42,10 @@ class Loader:
         return [found for found in loaded if found is not None]
 
     def load_named(self, setting: str, paths: Mapping[str, str]) -> dict[str, object]:
-        """Return what the dotted paths of a setting stand for, by the names it has for them."""
+        """Return what the dotted paths of a setting stand for, by what errors it has them for."""
         place = self._notation.path(setting)
+        for name in paths:
+            self._check_match(f"{place}[{name!r}]", name)
         loaded = {name: self.load(f"{place}[{name!r}]", path) for name, path in paths.items()}
         return {name: found for name, found in loaded.items() if found is not None}
 
@@ -160,8 +164,11 @@ class Loader:
     def _check_match(self, place: str, dotted: str) -> None:
         """Note a name that a module which is loaded does not have; others may come yet."""
         module, _, name = dotted.rpartition(".")
-        known = vars(sys.modules[module]) if module in sys.modules else None
-        if known is not None and name not in known:
+        if not module and isinstance(vars(builtins).get(name), type):
+            self.problems.append(Problem(place, f"it needs its module: 'builtins.{name}'"))
+        loaded = sys.modules.get(module)
+        if loaded is not None and attribute_of(loaded, name) is None:
+            known = vars(loaded)
             near = nearest(name, [key for key in known if isinstance(known[key], type)])
             self.problems.append(Problem(place, f"module {module!r} has no {name!r}", near))
 

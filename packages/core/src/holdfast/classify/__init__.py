@@ -22,7 +22,7 @@ from holdfast.classify.groups import (
 )
 from holdfast.classify.partial import Partial
 from holdfast.classify.rulebook import MAX_CACHED_TYPES
-from holdfast.classify.rules import Rule
+from holdfast.classify.rules import Rule, is_named
 
 __all__ = [
     "CONTROL_FLOW",
@@ -43,5 +43,6 @@ __all__ = [
     "default_classifier",
     "determine_http_status",
     "is_control_flow",
+    "is_named",
     "leaves",
 ]

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from holdfast.classify.classification import Classification, classification_of
 from holdfast.classify.conditions import (
     Condition,
+    attribute_of,
     holds_for_code,
     holds_for_errno,
     holds_for_message,
@@ -165,16 +166,20 @@ class Rule:
 
 
 def is_about(rule: Rule, cls: type) -> bool:
-    """Tell whether a rule names a class: itself, where it is defined, or where a package shows it."""
+    """Tell whether a rule names a class, by itself or by a dotted name."""
     match = rule.match
-    if not isinstance(match, str):
-        return match is cls
-    if match.rpartition(".")[2] != cls.__name__:
+    return is_named(match, cls) if isinstance(match, str) else match is cls
+
+
+def is_named(dotted: str, cls: type) -> bool:
+    """Tell whether a dotted name is that of a class: where it is defined, or where a package shows it."""
+    if dotted.rpartition(".")[2] != cls.__name__:
         return False
-    return match == f"{cls.__module__}.{cls.__qualname__}" or _found(match) is cls
+    return dotted == f"{cls.__module__}.{cls.__qualname__}" or _found(dotted) is cls
 
 
 def _found(dotted: str) -> object:
     """Return what a dotted name stands for in a module that is loaded, or None."""
     module, _, name = dotted.rpartition(".")
-    return vars(sys.modules[module]).get(name) if module in sys.modules else None
+    # Asked for, because a package may load what it shows when that is first asked for.
+    return attribute_of(sys.modules[module], name) if module in sys.modules else None

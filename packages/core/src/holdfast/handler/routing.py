@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
-from holdfast.classify import Classification
+from holdfast.classify import Classification, is_named
 from holdfast.codes import ErrorCodes
 from holdfast.forks import ForkSafeLock
 from holdfast.origin import ErrorContext
@@ -94,10 +94,15 @@ def _matching(
     cls: type[BaseException],
     said: Classification,
 ) -> Iterator[_Routed]:
-    classes = ((parent, f"{parent.__module__}.{parent.__qualname__}") for parent in cls.__mro__)
     given: list[_Routed] = []
-    for keys in ((said.code,), *classes, (said.category,)):
+    for wanted in (said.code, *cls.__mro__, said.category):
         for key, routed in entries:
-            if key in keys and routed not in given:
+            if _is_for(key, wanted) and routed not in given:
                 given.append(routed)
                 yield routed
+
+
+def _is_for(key: object, wanted: object) -> bool:
+    if isinstance(key, str) and isinstance(wanted, type):
+        return is_named(key, wanted)
+    return key == wanted
