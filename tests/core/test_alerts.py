@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -13,8 +13,10 @@ import pytest
 
 from holdfast import AppError, ErrorCode, Event, Origin, Runtime, Severity
 from holdfast.events import Scalar
+from holdfast.reporting.alerts.folding import Due
 from holdfast.reporting.alerts.message import AlertMessage
 from holdfast.reporting.alerts.seen_file import SeenInFile
+from holdfast.reporting.alerts.tallies import Heard
 from holdfast.settings import QuietHoursSettings, Settings, SettingsError, load_settings
 from holdfast.testing import FakeClock, RecordingRuntime
 
@@ -26,6 +28,7 @@ kept: list[AlertMessage] = []
 def _nothing_kept() -> None:
     """Begin without messages."""
     kept.clear()
+    second.clear()
 
 
 def keep(message: AlertMessage) -> None:
@@ -314,6 +317,34 @@ def test_a_thread_of_its_own_tells() -> None:
     assert threads == ["holdfast-alerts-action of any"]
 
 
+def test_an_event_is_seen_that_comes_when_the_thread_falls_asleep() -> None:
+    """It was still awake for whoever counted the event, and looks once more."""
+    runtime = live_runtime({"any": {}})
+    alerts = runtime.alerts
+    assert alerts is not None
+    fold, late = alerts._folding.fold, threading.Event()
+    other = Event(
+        name="error.handled", severity=Severity.ERROR, time=WHEN, attributes={"code": "LATE"}
+    )
+
+    def fold_while_another_counts(heard: Sequence[Heard]) -> list[Due]:
+        if not heard and not late.is_set():
+            late.set()
+            counting = threading.Thread(target=alerts.hear, args=(other,))
+            counting.start()
+            counting.join()
+        return fold(heard)
+
+    alerts._folding.fold = fold_while_another_counts  # type: ignore[method-assign]  # to come in between
+    runtime.handle(AppError(ErrorCode.DATABASE_ERROR, "no"), ORIGIN)
+    assert late.wait(20)
+    arrived = [second.wait(20)]
+    runtime.close()
+
+    assert arrived == [True]
+    assert [message.key for message in kept] == ["DATABASE_ERROR", "LATE"]
+
+
 def test_closing_tells_what_is_left() -> None:
     """An alert that has anything to tell gets a last summary; that it is over, nobody claims."""
     runtime = live_runtime({"any": {}})
@@ -438,6 +469,8 @@ class Keeping:
 made: dict[str, Keeping] = {}
 circular: list[RecordingRuntime] = []
 threads: list[str] = []
+second = threading.Event()
+WHEN = datetime(2024, 1, 15, tzinfo=UTC)
 
 
 def make_channel(name: str, *_: object) -> Keeping:
@@ -460,6 +493,8 @@ def handle_another(message: AlertMessage) -> None:
 def keep_apart(message: AlertMessage) -> None:
     """Keep a message, and the name of the thread that brings it."""
     kept.append(message)
+    if len(kept) > 1:
+        second.set()
     threads[:] = [threading.current_thread().name]
 
 

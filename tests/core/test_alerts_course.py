@@ -90,6 +90,17 @@ def test_what_never_happened_changes_by_happening() -> None:
     assert stages([turn]) == ["opened"]
 
 
+def test_what_was_usual_is_forgotten() -> None:
+    """After long silence a few are many again."""
+    course = Course(begun=0, last=0)
+    for number in range(10 * 2 * MEMORY):
+        step(course, 6.0 * number, 2, CHANGE)
+
+    turn = step(course, course.last + 60 * 5 * MEMORY, 10, CHANGE)
+
+    assert stages([turn]) == ["opened"]
+
+
 def test_a_clock_that_goes_back_hurries_nothing() -> None:
     """An hour back, cool-down and recovery take as long as ever."""
     course = Course(begun=5000, last=5000)

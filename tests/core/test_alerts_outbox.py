@@ -173,6 +173,18 @@ def test_summaries_that_wait_become_one() -> None:
     assert sorted(desk.done) == ["a1"] * 5 + ["a2"]
 
 
+def test_what_may_have_arrived_stays_as_it_was() -> None:
+    """A summary that was tried already is sent again as it is, for a receiver to know it by."""
+    desk = Desk(ConnectionError())
+    desk.post(message(1, Stage.CONTINUES, 10, 11))
+    desk.pass_time()
+    desk.post(message(1, Stage.CONTINUES, 5, 16))
+
+    desk.pass_time(1)
+
+    assert [one.count for one in desk.channel.taken] == [10, 5]
+
+
 def test_a_queue_is_bounded() -> None:
     """What finds it full is lost, and counted."""
     desk = Desk(ConnectionError())

@@ -133,6 +133,22 @@ def test_keys_that_are_long_gone_give_way() -> None:
     assert counts(tallies) == {("any", "new"): 1, ("any", "op-1"): 1}
 
 
+def test_a_thread_that_was_about_to_count_still_counts() -> None:
+    """A key that gives way in that moment loses no event."""
+    clock = FakeClock()
+    tallies = Tallies([AlertRule(name="any", by="operation")], clock)
+    for number in range(MAX_KEYS):
+        tallies.hear(event(operation=f"op-{number}"))
+    tallies.take()
+    tally = tallies._tallies[0]["op-1"]  # as a thread holds it that is interrupted here
+    clock.advance(IDLE)
+    tallies.take()
+
+    tally.add()
+
+    assert counts(tallies) == {("any", "op-1"): 1}
+
+
 @given(st.lists(st.tuples(st.sampled_from("ABCDE"), st.sampled_from(list(Severity))), max_size=60))
 def test_every_event_counts_for_every_rule_it_fits(happened: list[tuple[str, Severity]]) -> None:
     """In whatever order they come."""

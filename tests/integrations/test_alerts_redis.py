@@ -12,6 +12,7 @@ from holdfast.kinds import Severity
 from holdfast.reporting.alerts.folding import Due
 from holdfast.reporting.alerts.rules import AlertRule
 from holdfast.reporting.alerts.shared import AWAY, BEAT, SharedFolding
+from holdfast.reporting.alerts.store import Answer, Fields, Store
 from holdfast.reporting.alerts.tallies import Heard
 from holdfast.testing import FakeClock
 from tests.integrations.conftest import need
@@ -255,6 +256,86 @@ def test_a_worker_that_redis_has_forgotten_comes_back(server: RedisServer) -> No
 
     assert sum(told[3] for told in workers.told) == 12
     assert [told[2] for told in workers.told] == ["opened", "continues", "recovered"]
+
+
+class Lossy:
+    """A store whose answers are lost on the way, once."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.lost = False
+
+    def exchange(
+        self,
+        process: str,
+        member: str,
+        fields: Fields,
+        *,
+        replaces: str,
+        is_new: bool,
+        version: int,
+    ) -> Answer:
+        """Exchange, and lose the answer."""
+        answer = self.store.exchange(
+            process, member, fields, replaces=replaces, is_new=is_new, version=version
+        )
+        if not self.lost:
+            self.lost = True
+            raise ConnectionError("the answer is lost")
+        return answer
+
+    def keep(self, process: str, version: int, state: str) -> bool:
+        """Keep the state."""
+        return self.store.keep(process, version, state)
+
+    def step_down(self, process: str) -> None:
+        """Let somebody else lead."""
+        self.store.step_down(process)
+
+
+def test_what_redis_took_without_an_answer_counts_once(server: RedisServer) -> None:
+    """A worker that believes Redis away counts alone what has arrived there; they find out."""
+    workers = Workers(server, 2)
+    workers.hear(0, 5)
+    workers.hear(1, 5)
+    for _ in range(3):
+        workers.beat()
+    workers.foldings[1]._store = Lossy(workers.foldings[1]._store)
+
+    workers.hear(1, 10)
+    for _ in range(400):
+        workers.beat()
+
+    assert [told[2] for told in workers.told] == ["opened", "continues", "recovered"]
+    assert sum(told[3] for told in workers.told) == workers.told[-1][4] == 20
+
+
+def test_whoever_leads_again_sends_nothing_again(server: RedisServer) -> None:
+    """What is on its way in this process is left to it."""
+    workers = Workers(server, 2)
+    event = Event(
+        name="error.handled", severity=Severity.ERROR, time=datetime(2024, 1, 15, tzinfo=UTC)
+    )
+    sent = [*workers.foldings[0].fold([Heard(RULE, "DB_DOWN", 3, event)])]
+    for worker in (1, 0, 1):
+        expire_lease(server)
+        workers.clock.advance(BEAT)
+        sent += workers.foldings[worker].fold(())
+
+    assert [due.turn.stage for due in sent] == ["opened", "opened"]
+
+
+def test_what_left_while_a_process_ends_is_not_sent_again(server: RedisServer) -> None:
+    """The last thing that a process says is what it has sent."""
+    old = Workers(server, 1)
+    old.hear(0, 5)
+    old.foldings[0].leave()
+    new = Workers(server, 1)
+
+    for _ in range(3):
+        new.beat()
+
+    assert [told[2] for told in [*old.told, *new.told]] == ["opened"]
 
 
 def test_nobody_asks_redis_when_nothing_happens(server: RedisServer) -> None:
