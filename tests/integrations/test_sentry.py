@@ -31,7 +31,7 @@ from holdfast.origin import Origin  # noqa: E402
 from holdfast.record import ErrorHandled, ErrorRecord  # noqa: E402
 from holdfast.runtime import Runtime  # noqa: E402
 from holdfast.settings import HooksSettings, ReportingSettings, Settings, SettingsError  # noqa: E402
-from holdfast.testing import FakeClock  # noqa: E402
+from holdfast.testing import FakeClock, RecordingRuntime  # noqa: E402
 
 DSN = "https://key@sentry.invalid/1"
 ORIGIN = Origin(boundary="django.request", operation="GET /orders/<id>", path="/orders/7")
@@ -120,6 +120,19 @@ def part(event: dict[str, object], *path: str | int) -> object:
     for step in path:
         found = cast("dict[object, object]", found)[step]
     return found
+
+
+def test_a_recovered_error_is_a_warning(server: Capturing) -> None:
+    """Nobody has to act on what a handler went on from."""
+    recording = RecordingRuntime()
+    recording.on(KeyError, lambda _, __, ___: "from the cache")
+    recording.handle(raised(lambda: KeyError("sku")), ORIGIN)
+
+    sentry.SentryReporter(recording, least=Severity.WARNING).report(recording.recorded.events[0])
+
+    (event,) = server.events
+    assert event["level"] == "warning"
+    assert part(event, "exception", "values", 0, "mechanism", "handled") is True
 
 
 def test_an_untrusted_error_becomes_one_event_with_what_we_know(

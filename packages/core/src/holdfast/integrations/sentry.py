@@ -133,7 +133,7 @@ class SentryReporter:
         elif self._wanted(client, event.record):
             collected = part(client.options, "data_collection")
             user = bool(collected.get("user_info", client.should_send_default_pii()))
-            made = error_event(event.record, service, self._source(client), user=user)
+            made = error_event(event, service, self._source(client), user=user)
             self._send(client, made, event.record)
 
     def counts(self) -> Mapping[str, int]:

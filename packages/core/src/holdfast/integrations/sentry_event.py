@@ -6,7 +6,7 @@ from typing import TypeAlias, cast
 
 from holdfast.codes import Severity
 from holdfast.events import Event
-from holdfast.record import Cause, ErrorRecord, Frame
+from holdfast.record import Cause, ErrorHandled, ErrorRecord, Frame
 from holdfast.redact import Redactor
 
 Json: TypeAlias = dict[str, object]
@@ -34,21 +34,22 @@ class SentryInactiveError(RuntimeError):
     """There is nowhere to go for what Sentry is told: the project did not call `sentry_sdk.init`, or without a DSN."""
 
 
-def error_event(record: ErrorRecord, service: str, source: Source, *, user: bool = False) -> Json:
+def error_event(handled: ErrorHandled, service: str, source: Source, *, user: bool = False) -> Json:
     """Return the event of a handled error: no values of variables, whether the project is in_app left to Sentry's options.
 
     Args:
-        record: The error.
+        handled: The error, and how grave it is: one that was recovered from is a warning at most.
         service: Name of the service.
         source: Where lines of source come from.
         user: Whether the project lets Sentry know whose work it was.
     """
+    record = handled.record
     said, origin = record.classification, record.origin
     event: Json = {
         "event_id": record.id,
         "timestamp": record.time,
         "platform": "python",
-        "level": LEVELS[Severity(said.severity)],
+        "level": LEVELS[Severity(handled.severity)],
         "logger": "holdfast",
         "fingerprint": [record.fingerprint],
         "exception": {"values": list(_exceptions(record, source))},
@@ -111,7 +112,7 @@ def _exceptions(record: ErrorRecord, source: Source) -> Iterator[Json]:
     """Yield what raised what, the innermost first, as Sentry wants it; the error itself is number 0."""
     for number in range(len(record.causes), 0, -1):
         yield _cause(number, record.causes, source)
-    handled = record.classification.trusted
+    handled = record.classification.trusted or record.recovered
     mechanism: Json = {"type": "holdfast", "handled": handled, "exception_id": 0}
     if any(cause.relation == "member" for cause in record.causes):
         mechanism["is_exception_group"] = True
