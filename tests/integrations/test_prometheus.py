@@ -454,6 +454,53 @@ def test_whatever_is_counted_both_parsers_read_it(
     assert value(exposition(registry), "holdfast_errors_total") == len(errors)
 
 
+FORKS = """
+import os
+from holdfast.integrations.prometheus import exposition
+from holdfast.origin import Origin
+from holdfast.runtime import Runtime
+from holdfast.settings import ReportingSettings, Settings
+
+class Told:
+    name = "told"
+    def report(self, event): pass
+
+settings = Settings(reporters=("prometheus",), reporting=ReportingSettings(inline=True))
+runtime = Runtime(settings, reporters=[Told()])  # comes after: the last is not counted yet
+for _ in range(5):
+    runtime.handle(KeyError("sku"), Origin(boundary="job"))
+for _ in range(2):
+    child = os.fork()
+    if not child:
+        runtime.handle(KeyError("sku"), Origin(boundary="job"))
+        os._exit(0 if exposition() else 1)
+    assert os.waitpid(child, 0)[1] == 0
+print(exposition().decode())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")
+def test_what_became_of_reports_before_a_fork_is_told_by_the_parent_alone(tmp_path: Path) -> None:
+    """A master that serves nothing forks workers, whose counts begin at nothing."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(SOURCE),
+            "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+    delivered = value(
+        done.stdout.encode(), "holdfast_reports_total", reporter="told", outcome="delivered"
+    )
+    assert delivered == 7, done.stderr
+
+
 APPLICATION = """
 import atexit, os
 from holdfast.integrations.prometheus import metrics_response

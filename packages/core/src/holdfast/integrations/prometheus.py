@@ -21,6 +21,7 @@ from typing import Protocol
 from holdfast.events import Event
 from holdfast.forks import ForkSafeLock
 from holdfast.reporting.bound import MAX_VALUE, Bound
+from holdfast.reporting.channel import OUTCOMES
 from holdfast.reporting.dispatcher import Dispatcher
 from holdfast.reporting.statistics import ErrorStatistics, Labels, Pulse, Taken
 
@@ -126,6 +127,10 @@ class PrometheusReporter:
         if self._pulse is not None:
             self._pulse.stop()
         self.refresh()
+
+    def begin_anew(self) -> None:
+        """Forget what was told of our own counts, which begin anew in a forked child."""
+        self._told = {key: told for key, told in self._told.items() if key[1] not in OUTCOMES}
 
     def _add(self, name: str, outcomes: Mapping[str, int]) -> None:
         for outcome, total in outcomes.items():
@@ -233,6 +238,10 @@ class _Metrics:
         for reporter in tuple(self._reporters):
             reporter.refresh()
 
+    def begin_anew(self) -> None:
+        for reporter in tuple(self._reporters):
+            reporter.begin_anew()
+
     def count(self, service: str, taken: Taken) -> None:
         if taken.requests:
             self._requests.labels(service).inc(taken.requests)
@@ -283,6 +292,15 @@ def _metrics_of(registry: CollectorRegistry) -> _Metrics:
         if found is None:
             found = _made[registry] = _Metrics(registry)
         return found
+
+
+def _begin_anew() -> None:
+    for metrics in tuple(_made.values()):
+        metrics.begin_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def _has_workers() -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from holdfast.clock import SystemClock
 from holdfast.events import Event
@@ -42,9 +42,13 @@ class Counting(Protocol):
         ...
 
 
+OUTCOMES: Final = ("delivered", "failed", "dropped")
+"""What may become of an event, by our own count; a reporter may know further ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of the events meant for one reporter."""
+    """What became of the events meant for one reporter, in this process."""
 
     reporter: str
     delivered: int
@@ -62,7 +66,7 @@ class Delivery:
 
     def outcomes(self) -> dict[str, int]:
         """Return the totals that only grow, by outcome."""
-        ours = {"delivered": self.delivered, "failed": self.failed, "dropped": self.dropped}
+        ours = dict(zip(OUTCOMES, (self.delivered, self.failed, self.dropped), strict=True))
         return {**ours, **self.further}
 
 
@@ -121,13 +125,13 @@ class Channel:
         self.reporter = reporter
         self.name = str(getattr(reporter, "name", type(reporter).__qualname__))
         self._size = size
-        self._delivered = self._failed = self._dropped = 0
         self._closed = self._finishing = self._ending = False
         self._late = _LATE
         self.reset()
 
     def reset(self) -> None:
-        """Begin without a thread and with nothing to deliver."""
+        """Begin without a thread, with nothing to deliver, and with nothing counted."""
+        self._delivered = self._failed = self._dropped = 0
         self._lock = threading.RLock()
         self._delivering = threading.RLock()
         self._queue: SimpleQueue[Event | _Ask] = SimpleQueue()
