@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from django.test import AsyncClient, Client, override_settings
 
 from holdfast.classify import Classification
-from holdfast.handler import Recovered
+from holdfast.handler import Action, Next, Recovered, Verdict
 from holdfast.origin import ErrorContext
 from holdfast_django import current
 from tests.django_ext.conftest import RecordingProject
@@ -67,6 +67,26 @@ def test_a_recovered_value_is_the_response(
 
     assert (response.status_code, getattr(response, "content", None)) == (status, body)
     assert [record.recovered for record in project.recorded.records] == [True]
+
+
+def ignores(error: BaseException, context: ErrorContext, following: Next) -> Verdict:
+    """Ignore an error."""
+    return Verdict(action=Action.PROPAGATE)
+
+
+@pytest.mark.parametrize("view", ["sync", "async"])
+def test_an_ignored_error_is_answered_and_not_recorded(
+    project: RecordingProject, get: Get, view: str
+) -> None:
+    """A caller has to be told something: the general answer; nobody else hears of it."""
+    current.project_runtime().add_middleware(ignores)
+
+    with patch.dict(FAILURES, crash=fails):
+        response = get(f"/{view}/crash")
+
+    assert response.status_code == 500
+    assert b"INTERNAL_ERROR" in getattr(response, "content", b"")
+    assert project.recorded.events == []
 
 
 def fails(_: object) -> HttpResponseBase:

@@ -237,8 +237,8 @@ class Runtime:
             target: As for `on`.
             action: Called as a handler is.
             timeout: Seconds it may take; one that is no coroutine is left behind on its thread.
-            failures: In a row, time-outs included, after which it pauses; also the most that may
-                hang at once.
+            failures: In a row, time-outs included, after which it pauses; nor is it tried while
+                as many hang.
             pause: Seconds it is not tried for; after them it is tried once.
 
         Raises:

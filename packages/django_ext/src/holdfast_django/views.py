@@ -17,9 +17,9 @@ from holdfast.errors import (
     ResourceNotFoundError,
     UnexplainedResponseError,
 )
-from holdfast.handler import Verdict
+from holdfast.handler import Verdict, bare_answer
 from holdfast_django.asynchrony import is_async
-from holdfast_django.capture import capture, captured
+from holdfast_django.capture import capture, captured, explain, origin_of
 from holdfast_django.current import project_settings
 from holdfast_django.probes import without_slash
 from holdfast_django.recovered import recovered
@@ -74,7 +74,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
         verdict = capture(
             request, UnexplainedResponseError("the view for server errors was called")
         )
-    return _respond(request, verdict)
+    return _respond(request, verdict, error)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -88,14 +88,15 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def answer(request: HttpRequest, error: BaseException) -> HttpResponse:
     """Capture an exception and answer it."""
-    return _respond(request, capture(request, error))
+    return _respond(request, capture(request, error), error)
 
 
-def _respond(request: HttpRequest, verdict: Verdict) -> HttpResponse:
+def _respond(request: HttpRequest, verdict: Verdict, error: BaseException | None) -> HttpResponse:
     response = recovered(request, verdict)
     if response is not None:
         return cast("HttpResponse", response)
-    if verdict.answer is None:  # control flow is never handed to a view
-        verdict = capture(request, InternalServerError())
-    assert verdict.answer is not None  # noqa: S101  # an error always has an answer
-    return respond(request, verdict.answer)
+    if verdict.answer is not None:
+        return respond(request, verdict.answer)
+    # A middleware of the handler's ignores the error: it is not recorded, and the caller has to be answered.
+    explain(request)
+    return respond(request, bare_answer(error or InternalServerError(), origin_of(request)))

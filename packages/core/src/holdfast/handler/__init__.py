@@ -8,7 +8,7 @@ from holdfast.handler.busy import handling
 from holdfast.handler.handler import ErrorHandler, Leaving
 from holdfast.handler.marks import LOGGED, is_open, verdict_of
 from holdfast.handler.pipeline import AsyncMiddleware, AsyncNext, Middleware, Next, SyncMiddleware
-from holdfast.handler.recording import MAX_NOTES
+from holdfast.handler.recording import MAX_NOTES, bare_answer
 from holdfast.handler.recovery import Recovery
 from holdfast.handler.routing import Handler, Recovered, Target
 from holdfast.handler.verdict import Action, Verdict, last_server_error
@@ -29,6 +29,7 @@ __all__ = [
     "SyncMiddleware",
     "Target",
     "Verdict",
+    "bare_answer",
     "handling",
     "is_open",
     "last_server_error",

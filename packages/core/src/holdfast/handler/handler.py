@@ -7,7 +7,7 @@ from typing import Protocol
 from holdfast.classify import Classification, Classifier, Reading, is_control_flow
 from holdfast.clock import Clock, SystemClock
 from holdfast.context import current_context
-from holdfast.envelope import Answer, answer_to
+from holdfast.envelope import answer_to
 from holdfast.events import Event
 from holdfast.frozen import constructor_of
 from holdfast.handler.answering import Answered, Answering, stands_for
@@ -28,7 +28,7 @@ from holdfast.handler.recording import (
     Details,
     Linked,
     Recording,
-    bare_record,
+    bare_answer,
     event_of,
     unreported_event_of,
 )
@@ -361,8 +361,8 @@ class ErrorHandler:
             f"could not handle {type(error).__name__} at {origin.boundary}: "
             f"its handler raised {type(failure).__name__}"
         )
-        record = bare_record(error, origin)
-        answer = Answer(classification=record.classification, record=record)
+        answer = bare_answer(error, origin)
+        record = answer.record
         try:
             self._emit(event_of(record))
         except Exception as second:  # noqa: BLE001  # it may be what is broken

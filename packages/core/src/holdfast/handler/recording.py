@@ -10,6 +10,7 @@ from holdfast.classify import UNKNOWN, Classification
 from holdfast.clock import Clock
 from holdfast.codes import Severity
 from holdfast.context import current_context, fresh_work, process_work
+from holdfast.envelope import Answer
 from holdfast.errors import AppError
 from holdfast.events import Event
 from holdfast.frozen import constructor_of
@@ -113,10 +114,10 @@ class Recording:
         return replace(origin, operation=operation, path=path, attributes=attributes)
 
 
-def bare_record(error: BaseException, origin: Origin) -> ErrorRecord:
-    """Return what can be said of an error with next to no code."""
+def bare_answer(error: BaseException, origin: Origin) -> Answer:
+    """Return the answer to an error of which nothing is known, with next to no code; nothing is recorded."""
     work = current_context() or fresh_work()
-    return ErrorRecord(
+    record = ErrorRecord(
         id=long_id(),
         time=datetime.now(UTC),  # noqa: TID251  # the clock may be what is broken
         trace_id=work.trace_id,
@@ -128,6 +129,7 @@ def bare_record(error: BaseException, origin: Origin) -> ErrorRecord:
         frames=(),
         fingerprint="",
     )
+    return Answer(classification=UNKNOWN, record=record)
 
 
 def _notes(error: BaseException, redactor: Redactor) -> tuple[str, ...]:

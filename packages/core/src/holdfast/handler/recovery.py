@@ -70,7 +70,7 @@ class Recovery:
     timeout: float
     """Seconds it may take."""
     failures: int
-    """Failures in a row after which it pauses; also the most that may hang at once."""
+    """Failures in a row after which it pauses; nor is it tried while as many hang."""
     pause: float
     """Seconds."""
     guard: Guard = field(init=False)

@@ -18,7 +18,7 @@ class RecoverySettings(Section):
     """Seconds it may take, 0.001 to 300."""
 
     failures: Annotated[int, Range(1, 1000)] = 3
-    """Failures in a row after which it pauses, 1 to 1000; also the most calls that may hang at once."""
+    """Failures in a row after which it pauses, 1 to 1000; nor is it tried while as many calls hang."""
 
     pause: Annotated[float, Range(0.001, 86_400)] = 30.0
     """Seconds it is not tried for then, 0.001 to 86,400; after them it is tried once."""
