@@ -16,7 +16,7 @@ from types import CodeType, TracebackType
 from typing import NamedTuple
 
 from holdfast.classify import Classification, as_group, leaves
-from holdfast.events import Event
+from holdfast.events import Event, Scalar
 from holdfast.lazytext import in_source_language
 from holdfast.origin import Origin, nothing
 from holdfast.redact import JsonValue, Redactor
@@ -207,6 +207,14 @@ def text_of(thing: object) -> str:
         raise
     except BaseException as failure:  # noqa: BLE001  # user code in __str__, an exit included
         return f"<no text: str() raised {type(failure).__name__}>"
+
+
+def failure_facts(failure: BaseException, redactor: Redactor) -> dict[str, Scalar]:
+    """Return what an event says of user code that failed: its class, its message, and where."""
+    frames = frames_of(failure.__traceback__)
+    place = f"{frames[-1].module}.{frames[-1].function}:{frames[-1].line}" if frames else ""
+    message = redactor.text(text_of(failure))
+    return {"error_type": type_name(type(failure)), "message": message, "place": place}
 
 
 def type_name(cls: type) -> str:

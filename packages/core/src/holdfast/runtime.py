@@ -24,7 +24,7 @@ from holdfast.hooks.leaving.crash import Crash, SharedBudget
 from holdfast.hooks.leaving.departure import Departure
 from holdfast.loading import Loader
 from holdfast.origin import ErrorContext, Origin
-from holdfast.record import frames_of, text_of, type_name
+from holdfast.record import failure_facts
 from holdfast.redact import Redactor
 from holdfast.reporting.channel import turn
 from holdfast.reporting.dispatcher import Dispatcher, Reporter
@@ -383,19 +383,12 @@ class Runtime:
         self.emit(Event(name=name, severity=severity, time=now, attributes=attributes))
 
     def _classifier_failed(self, failure: Exception) -> None:
-        frames = frames_of(failure.__traceback__)
-        place = f"{frames[-1].module}.{frames[-1].function}:{frames[-1].line}" if frames else ""
-        attributes: dict[str, Scalar] = {
-            "error_type": type_name(type(failure)),
-            "message": self.redactor.text(text_of(failure)),
-            "place": place,
-        }
-        self.dispatcher.emit(
+        self.emit(
             Event(
                 name="classifier.failed",
                 severity=Severity.ERROR,
                 time=self.clock.now(),
-                attributes=attributes,
+                attributes=failure_facts(failure, self.redactor),
             )
         )
 

@@ -17,7 +17,7 @@ from holdfast.handler.pipeline import PATIENCE, is_async, name_of
 from holdfast.handler.recovery import Attempt, Recovery
 from holdfast.handler.routing import Handler, Recovered, Routes, Target
 from holdfast.origin import ErrorContext
-from holdfast.record import chain, frames_of, text_of, type_name
+from holdfast.record import chain, failure_facts
 from holdfast.redact import Redactor
 
 Answered: TypeAlias = Recovered | BaseException | None
@@ -145,19 +145,15 @@ class Answering:
         elif isinstance(failure, OverdueError):
             self._tell("recovery.timed_out", Severity.WARNING, facts)
         else:
-            self._tell("recovery.failed", Severity.WARNING, {**facts, **self._about(failure)})
+            about = failure_facts(failure, self._redactor)
+            self._tell("recovery.failed", Severity.WARNING, {**facts, **about})
         if pauses:
             self._tell("recovery.paused", Severity.WARNING, {**facts, "pause": recovery.pause})
 
     def _tell_failed(self, handler: Handler, failure: BaseException, said: Classification) -> None:
-        facts = {"handler": name_of(handler), "code": said.code, **self._about(failure)}
+        about = failure_facts(failure, self._redactor)
+        facts = {"handler": name_of(handler), "code": said.code, **about}
         self._tell("handler.failed", Severity.ERROR, facts)
-
-    def _about(self, failure: BaseException) -> dict[str, Scalar]:
-        frames = frames_of(failure.__traceback__)
-        place = f"{frames[-1].module}.{frames[-1].function}:{frames[-1].line}" if frames else ""
-        message = self._redactor.text(text_of(failure))
-        return {"error_type": type_name(type(failure)), "message": message, "place": place}
 
     def _tell(self, name: str, severity: Severity, facts: dict[str, Scalar]) -> None:
         now = self._clock.now()
