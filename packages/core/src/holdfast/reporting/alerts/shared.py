@@ -172,7 +172,8 @@ class SharedFolding:
         self._changed.clear()
         self._is_new = False
         self._next = now + BEAT
-        took_over = answer.leads and not self._leads
+        # Whoever led all the time has kept the state itself.
+        took_over = answer.leads and (not self._leads or bool(answer.state))
         self._take_in(answer)
         self._away, self._leads, self._was = False, answer.leads, ""
         passed, self._seen_at = max(0.0, now - self._seen_at), now
