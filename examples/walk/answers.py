@@ -10,7 +10,7 @@ from threading import Event
 from typing import cast
 
 from examples.walk.processes import LOOK_AGAIN, Running, Server, Site
-from examples.walk.steps import Behind, Step
+from examples.walk.step import Behind, Step
 
 ANSWER_TIMEOUT = 10.0
 RECORD_TIMEOUT = 3.0

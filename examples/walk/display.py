@@ -10,7 +10,7 @@ from examples.walk.answers import Outcome
 from examples.walk.processes import Server
 from examples.walk.scheduled import Watched
 from examples.walk.statistics import Counted
-from examples.walk.steps import Step
+from examples.walk.step import Step
 
 COLOURS = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "cyan": 36}
 SHOWN_HEADERS = (

@@ -7,7 +7,7 @@ from typing import cast
 
 from examples.walk.answers import RECORD_TIMEOUT, Answer, Outcome, failures, recorded
 from examples.walk.processes import LOOK_AGAIN, Server
-from examples.walk.steps import JSON, Step
+from examples.walk.step import JSON, Step
 
 ERRORS, RECOVERED = "holdfast_errors_total", "holdfast_recovered_errors_total"
 MISSING = object()

@@ -18,7 +18,8 @@ from examples.walk.expectations import audit, objections, same_body
 from examples.walk.jobs import JOBS, Job
 from examples.walk.processes import SHOPS, Server, Site, running
 from examples.walk.scheduled import ENTRIES, Entry
-from examples.walk.steps import KILLED, WALK, Step
+from examples.walk.step import Step
+from examples.walk.steps import KILLED, WALK
 
 TO_TRY = (
     "/crash, /errors/workflow, /codes/, /statistics, /metrics, /openapi.json, /health;"

@@ -8,7 +8,8 @@ from examples.walk.answers import Answer, Outcome
 from examples.walk.expectations import objections
 from examples.walk.jobs import JOBS, Ended
 from examples.walk.scheduled import ENTRIES, Entry, Watched
-from examples.walk.steps import BEHIND, Step
+from examples.walk.step import Step
+from examples.walk.steps import BEHIND
 
 CONFIRMED = next(step for step in BEHIND if step.behind and step.behind.mail)
 REFUSED = next(step for step in BEHIND if step.behind and step.behind.code)

@@ -27,7 +27,8 @@ from examples.walk.expectations import audit, objections
 from examples.walk.jobs import JOBS
 from examples.walk.processes import SHOPS, Server, Site
 from examples.walk.scheduled import ENTRIES
-from examples.walk.steps import CALLERS, HANDLED, KILLED, OURS, WALK, Step
+from examples.walk.step import Step
+from examples.walk.steps import CALLERS, HANDLED, KILLED, OURS, WALK
 from holdfast import ErrorCode, ErrorKind
 
 ROOT = Path(__file__).parents[2]

@@ -12,18 +12,8 @@ import pytest
 from examples.shop.tracking import EXAMPLES
 from examples.walk.answers import Answer, ask
 from examples.walk.processes import Server
-from examples.walk.steps import (
-    CALCULATOR,
-    CALLERS,
-    HANDLED,
-    HEALTH,
-    HTML,
-    JSON,
-    MANNERS,
-    OURS,
-    WELL,
-    Step,
-)
+from examples.walk.step import JSON, Step
+from examples.walk.steps import CALCULATOR, CALLERS, HANDLED, HEALTH, HTML, MANNERS, OURS, WELL
 from tests.openapi_documents import Document, assert_valid, at, complaints
 
 PROBLEM = {"Accept": "application/problem+json"}
