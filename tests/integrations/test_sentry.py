@@ -128,7 +128,9 @@ def test_a_recovered_error_is_a_warning(server: Capturing) -> None:
     recording.on(KeyError, lambda _, __, ___: "from the cache")
     recording.handle(raised(lambda: KeyError("sku")), ORIGIN)
 
-    sentry.SentryReporter(recording, least=Severity.WARNING).report(recording.recorded.events[0])
+    reporter = sentry.SentryReporter(recording, least=Severity.WARNING)
+    reporter.report(recording.recorded.events[0])
+    reporter.close()
 
     (event,) = server.events
     assert event["level"] == "warning"
