@@ -54,8 +54,8 @@ __all__ = [
     "RedactSettings",
     "ReporterName",
     "ReportingSettings",
-    "Settings",
     "RuleSettings",
+    "Settings",
     "SettingsError",
     "WebhookSettings",
     "load_flat_settings",
@@ -85,10 +85,10 @@ class Settings(Section):
     classifiers: Annotated[tuple[DottedPath, ...], Items(most=100)] = ()
     """Functions asked first what an exception means, in this order, at most 100."""
 
-    middleware: Annotated[tuple[DottedPath, ...], Items(most=100)] = ()
     rules: Annotated[tuple[RuleSettings, ...], Items(most=1000)] = ()
     """Rules asked next, before an adapter's and the built-in ones, at most 1000."""
 
+    middleware: Annotated[tuple[DottedPath, ...], Items(most=100)] = ()
     """Steps of the handler's pipeline, outermost first, at most 100."""
 
     handlers: Mapping[str, DottedPath] = field(default_factory=dict[str, str], hash=False)
