@@ -90,8 +90,9 @@ def message_key(message: AlertMessage) -> str:
         >>> message_key(message)
         'a1-opened'
     """
-    # There may be many summaries of one alert, but one opening and one recovery.
-    number = f"-{int(message.time.timestamp())}" if message.stage is Stage.CONTINUES else ""
+    # There may be many summaries of one alert, but one opening and one recovery. While processes
+    # cannot share, several of them may have a summary of it in the same second.
+    number = f"-{int(message.time.timestamp() * 1e6)}" if message.stage is Stage.CONTINUES else ""
     return f"{message.id}-{message.stage}{number}"
 
 
