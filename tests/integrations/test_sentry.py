@@ -22,9 +22,15 @@ from sentry_sdk.types import Hint  # noqa: E402
 from sentry_sdk.utils import event_from_exception  # noqa: E402
 
 from holdfast import environment  # noqa: E402
+from holdfast.boundaries import error_boundary  # noqa: E402
 from holdfast.codes import ErrorCode, Severity  # noqa: E402
 from holdfast.context import bind, work_context  # noqa: E402
-from holdfast.errors import AppError, DatabaseError, ValidationError  # noqa: E402
+from holdfast.errors import (  # noqa: E402
+    AppError,
+    DatabaseError,
+    DeadlineExceededError,
+    ValidationError,
+)
 from holdfast.events import Event  # noqa: E402
 from holdfast.integrations import sentry  # noqa: E402
 from holdfast.origin import Origin  # noqa: E402
@@ -292,6 +298,43 @@ def test_an_error_that_is_logged_after_it_was_handled_is_told_once(
 
     runtime.handle(error, ORIGIN)
     LOG.error("request failed", exc_info=error)
+    sentry_sdk.capture_exception(error)
+
+    assert len(server.events) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [DeadlineExceededError("late: password=hunter2"), ValidationError("password=hunter2")],
+)
+def test_what_the_project_captures_itself_comes_through_if_we_keep_it_quiet(
+    server: Capturing, runtime: Runtime, error: AppError
+) -> None:
+    """An error we have seen and do not send is the project's to send, cleansed, and told of once."""
+    with error_boundary("import", reraise=False) as boundary:
+        raise error
+    LOG.error("import failed", exc_info=boundary.error)
+    framework_event(error, "celery")
+    assert server.envelopes == []
+
+    sentry_sdk.capture_exception(boundary.error)
+    sentry_sdk.capture_exception(boundary.error)
+
+    (event,) = server.events
+    assert part(event, "tags", "code") == error.code
+    assert "hunter2" not in server.text
+    assert reporter_of(runtime).counts()["escaped"] >= 1
+
+
+def test_what_the_project_captures_of_a_recovered_error_comes_through(
+    server: Capturing, runtime: Runtime
+) -> None:
+    """We keep quiet about what somebody went on from, so a capture of the project's is no second event."""
+    runtime.on(KeyError, lambda _, __, ___: "from the cache")
+    error = raised(lambda: KeyError("sku"))
+    runtime.handle(error, replace(ORIGIN, resumable=True))
+    assert server.envelopes == []
+
     sentry_sdk.capture_exception(error)
 
     assert len(server.events) == 1

@@ -46,6 +46,9 @@ _make_context = constructor_of(ErrorContext)
 MAX_LEFT = 10
 """Coroutines of user code that may hang at once on threads of their own."""
 
+MAX_AT_ONCE = 100
+"""Calls of user code that may be under way at once on threads of their own, those that hang included."""
+
 
 class Leaving(Protocol):
     """Says whether the process outlives an error."""
@@ -126,7 +129,8 @@ class ErrorHandler:
         middleware: Iterable[Middleware] = (),
         expose_learned: bool = False,
     ) -> None:
-        told, asides = clock or SystemClock(), Asides(MAX_LEFT)
+        told = clock or SystemClock()
+        asides = Asides(most_left=MAX_LEFT, at_once=MAX_AT_ONCE)
         self.classifier = classifier
         self._redactor = redactor
         self._emit = emit
@@ -218,7 +222,11 @@ class ErrorHandler:
 
     def saw(self, error: BaseException) -> bool:
         """Tell whether this handler has handled the exception, or one behind it."""
-        return earlier(self, chain(error)) is not None
+        return self.record_of(error) is not None
+
+    def record_of(self, error: BaseException) -> ErrorRecord | None:
+        """Return the record of the exception, or of one behind it; None when this handler saw none."""
+        return earlier(self, chain(error))
 
     def _known(self, error: BaseException, origin: Origin) -> Verdict | None:
         settled = settled_by(self, error)

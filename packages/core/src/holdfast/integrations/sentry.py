@@ -18,6 +18,7 @@ from holdfast.context import current_context, current_trace_id
 from holdfast.events import Event
 from holdfast.forks import ForkSafeLock
 from holdfast.handler import ErrorHandler
+from holdfast.handler.recording import event_of
 from holdfast.integrations.sentry_alerts import HINT as ALERT_HINT
 from holdfast.integrations.sentry_event import (
     Json,
@@ -31,13 +32,20 @@ from holdfast.integrations.sentry_event import (
     source_line,
     tags,
 )
-from holdfast.integrations.sentry_once import Told, error_of, is_from_framework, is_one_of
+from holdfast.integrations.sentry_once import (
+    Told,
+    error_of,
+    is_explicit,
+    is_from_framework,
+    is_one_of,
+)
 from holdfast.record import ErrorHandled, ErrorRecord, fingerprint, frames_of
 from holdfast.redact import Redactor
 
 try:
     import sentry_sdk
     from sentry_sdk.client import BaseClient
+    from sentry_sdk.integrations.dedupe import DedupeIntegration
     from sentry_sdk.integrations.logging import ignore_logger
     from sentry_sdk.scope import add_global_event_processor
     from sentry_sdk.types import Event as SentryEvent
@@ -139,7 +147,7 @@ class SentryReporter:
     def counts(self) -> Mapping[str, int]:
         """Return totals by outcome.
 
-        `escaped`: errors that reached Sentry without our handler. `lost`: what Sentry's transport
+        `escaped`: errors that reached Sentry without our handler, or beside it. `lost`: what Sentry's transport
         gave up. `repeated`: errors that we did not send, because Sentry had them already.
         """
         with self._lock:
@@ -150,10 +158,16 @@ class SentryReporter:
         _gate.close_for(self)
         sentry_sdk.flush(self._flush_timeout)
 
-    def saw(self, error: BaseException) -> bool:
-        """Tell whether our handler has handled an exception, or one behind it."""
+    def record_of(self, error: BaseException) -> ErrorRecord | None:
+        """Return what our handler recorded of an exception, or of one behind it; None: nothing."""
         handler: ErrorHandler | None = getattr(self._host, "handler", None)
-        return handler is not None and handler.saw(error)
+        return None if handler is None else handler.record_of(error)
+
+    def tells(self, record: ErrorRecord) -> bool:
+        """Tell whether a handled error is grave enough for an event of ours, and no caller's fault."""
+        said = record.classification
+        grave = event_of(record).severity >= self._least
+        return grave and said.fault is not Fault.CALLER
 
     def serves(self, runtime: object) -> bool:
         """Tell whether the reporter belongs to a runtime."""
@@ -261,7 +275,8 @@ class _Gate:
         if not reporters or event.get("type") or HINT in hint or ALERT_HINT in hint:
             return event
         error = error_of(hint)
-        if error is not None and any(reporter.saw(error) for reporter in reporters):
+        if error is not None and _is_settled(cast("Json", event), error, reporters):
+            _let_come_again()
             return None
         here = _of_current_runtime(reporters)
         if here is None:
@@ -284,6 +299,21 @@ class _Gate:
 
 
 _gate = _Gate()
+
+
+def _let_come_again() -> None:
+    """Have Sentry's own memory of the last error, which counts what we drop, hold up no later capture."""
+    forget = getattr(DedupeIntegration, "reset_last_seen", None)  # older releases have none
+    if forget is not None:
+        forget()
+
+
+def _is_settled(event: Json, error: BaseException, reporters: tuple[SentryReporter, ...]) -> bool:
+    """Tell whether our handler's word on an exception holds: all but the project's own capture of what we keep quiet."""
+    found = ((reporter, reporter.record_of(error)) for reporter in reporters)
+    seen = [(reporter, record) for reporter, record in found if record is not None]
+    told = any(reporter.tells(record) for reporter, record in seen)
+    return bool(seen) and (told or not is_explicit(event))
 
 
 def _of_current_runtime(reporters: tuple[SentryReporter, ...]) -> SentryReporter | None:

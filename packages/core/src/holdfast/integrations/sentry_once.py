@@ -60,6 +60,12 @@ def is_from_framework(event: Mapping[str, object]) -> bool:
     return any(mechanism.get("type") in FRAMEWORK_MECHANISMS for mechanism in mechanisms)
 
 
+def is_explicit(event: Mapping[str, object]) -> bool:
+    """Tell whether the project itself captured an exception: integrations name their mechanism."""
+    raised = values_of(event, "exception")
+    return bool(raised) and part(raised[-1], "mechanism").get("type", "generic") == "generic"
+
+
 def error_of(hint: Mapping[str, object]) -> BaseException | None:
     """Return the exception that an event is about, or None when it is about none."""
     info = cast("tuple[object, ...]", hint.get("exc_info") or ())
