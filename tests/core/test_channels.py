@@ -319,6 +319,10 @@ class TestSettings:
             ({"KIND": "webhook", "URL": "hooks/canary"}, "URL", "must begin with http"),
             ({"KIND": "webhook", "URL": URL, "HEADERS": {"a b": "canary"}}, "HEADERS", "names"),
             ({"KIND": "webhook", "URL": URL, "HEADERS": {"A": "canary\n"}}, "HEADERS", "values"),
+            *(
+                ({"KIND": "webhook", "URL": URL, "HEADERS": {name: "canary"}}, "HEADERS", name)
+                for name in ("Host", "content-length", "Transfer-Encoding", "CONNECTION")
+            ),
             ({"KIND": "email", "HOST": "mail"}, "SENDER", "is required beside a host"),
             ({"KIND": "email", "TO": ["ops"]}, "TO[0]", "must be an e-mail address"),
             ({"KIND": "email", "TO": ["a@b.c\nBcc: x@y.z"]}, "TO[0]", "must be an e-mail address"),

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from holdfast import AppError, Origin, Runtime, SettingsError, Severity, ValidationError
+from holdfast import AppError, Origin, Runtime, SettingsError, Severity, ValidationError, configure
 from holdfast.events import Event, Scalar
 from holdfast.reporting.post import signature
 from holdfast.settings import Settings, WebhookSettings
@@ -152,3 +152,9 @@ def test_without_an_address_the_reporter_cannot_be_made() -> None:
     """The mistake is told at the start."""
     with pytest.raises(SettingsError, match="the section WEBHOOK needs a URL"):
         Runtime(Settings(reporters=("webhook",)))
+
+
+def test_headers_of_the_request_itself_are_refused() -> None:
+    """A length of somebody's own would break the request, a host would misdirect it."""
+    with pytest.raises(SettingsError, match="must not name 'content-length'"):
+        configure(webhook={"headers": {"content-length": "3"}})

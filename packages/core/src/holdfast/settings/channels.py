@@ -24,6 +24,8 @@ _TAKES: Final[Mapping[str, frozenset[str]]] = {
 _ALL: Final = _MAIL | _TAKES["webhook"]
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _VALUE: Final = re.compile(r"[ -~]{0,2000}")
+_OWN: Final = frozenset({"host", "content-length", "transfer-encoding", "connection"})
+"""Headers that belong to the request itself: another value breaks it, or sends it elsewhere."""
 _MARKED: Final = "whsec_"
 _BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
@@ -178,6 +180,9 @@ def _bad_secret(secret: str) -> Iterable[tuple[str, str]]:
 def _bad_headers(headers: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     if any(not _HEADER.fullmatch(name) for name in headers):
         yield "headers", "must have names of letters, digits and dashes"
+    for name in headers:
+        if name.lower() in _OWN:
+            yield "headers", f"must not name {name!r}, which the request sets itself"
     if any(not _VALUE.fullmatch(value) for value in headers.values()):
         yield "headers", "must have values of at most 2000 printable ASCII characters"
 
