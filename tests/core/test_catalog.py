@@ -211,6 +211,30 @@ def test_a_clash_stops_the_start() -> None:
 
 
 @pytest.mark.usefixtures("own_codes")
+def test_a_clash_after_the_start_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Views are imported late, when no start can refuse them: standard error names both places."""
+    Runtime(Settings(reporters=())).close()
+
+    declare_twice()
+    declare_twice()
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"holdfast: {catalog.clashes()[0]}"
+
+
+@pytest.mark.usefixtures("own_codes")
+def test_a_clash_before_the_start_is_left_to_the_start(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While no runtime was made nothing is written: the making will refuse the clash."""
+    monkeypatch.setattr(register, "tell_clash", None)
+
+    declare_twice()
+
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("own_codes")
 def test_a_module_that_is_loaded_again_clashes_with_nothing() -> None:
     """Declaring a code again from the same place replaces it."""
     for title in ("First title", "Second title"):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar, cast, overload
 
 from holdfast import environment
+from holdfast.catalog.entry import tell_late_clashes
 from holdfast.classify import Classifier, Explanation, Rule
 from holdfast.clock import Clock, SystemClock
 from holdfast.codes import Severity
@@ -113,6 +114,7 @@ class Runtime:
         made = loader.make_all("reporters", self.settings.reporters, SHIPPED_REPORTERS, self)
         told = loader.load_rules(self.settings.rules)
         loader.finish()
+        tell_late_clashes()
         self.dispatcher = Dispatcher(
             [*cast("list[Reporter]", made), *reporters, *_notes()],
             listeners=[self.statistics, *([] if self.alerts is None else [self.alerts])],

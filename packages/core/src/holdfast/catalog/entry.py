@@ -1,6 +1,8 @@
 """One code as callers may rely on it, and where all of them are found."""
 
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -91,8 +93,19 @@ def find(code: str) -> CatalogEntry | None:
 
 def clashes() -> list[str]:
     """Return one sentence per code that two places declare; empty when all is well."""
-    sentences = (
-        f"code {first.code} is declared by {first.source} and again by {second.source}"
-        for first, second in register.clashes
-    )
+    sentences = (_sentence(first, second) for first, second in register.clashes)
     return list(dict.fromkeys(sentences))  # a module may have been loaded again
+
+
+def tell_late_clashes() -> None:
+    """Have each clash from now on, which no start can refuse any more, said on standard error."""
+    register.tell_clash = _say
+
+
+def _say(first: Declaration, second: Declaration) -> None:
+    with suppress(Exception):  # a daemon may have no standard error
+        sys.stderr.write(f"holdfast: {_sentence(first, second)}\n")
+
+
+def _sentence(first: Declaration, second: Declaration) -> str:
+    return f"code {first.code} is declared by {first.source} and again by {second.source}"

@@ -11,7 +11,7 @@ from holdfast.codes.details import Detail
 from holdfast.kinds import ErrorKind, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
@@ -90,6 +90,8 @@ class _Register:
     def __init__(self) -> None:
         self.known: dict[str, Declaration] = {}
         self.clashes: list[tuple[Declaration, Declaration]] = []
+        self.tell_clash: Callable[[Declaration, Declaration], None] | None = None
+        """Told of each clash once there is a runtime, whose making would have refused it before."""
 
     def declare(self, declaration: Declaration) -> None:
         if _CODE.fullmatch(declaration.code) is None:
@@ -101,7 +103,17 @@ class _Register:
         if known.source == declaration.source:
             self.known[declaration.code] = declaration  # a module that is loaded again
         else:
-            self.clashes.append((known, declaration))
+            self._note_clash(known, declaration)
+
+    def _note_clash(self, known: Declaration, declaration: Declaration) -> None:
+        is_new = all(
+            (first.code, first.source, again.source)
+            != (known.code, known.source, declaration.source)
+            for first, again in self.clashes
+        )
+        self.clashes.append((known, declaration))
+        if is_new and self.tell_clash is not None:
+            self.tell_clash(known, declaration)
 
 
 register = _Register()
