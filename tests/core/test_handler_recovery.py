@@ -1,8 +1,12 @@
 """Recover actions: when they are tried, for how long, and when not."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from queue import Queue
 from typing import TypeAlias
 
 import pytest
@@ -13,7 +17,8 @@ from holdfast.classify import Classification
 from holdfast.codes import Severity
 from holdfast.errors import DatabaseError
 from holdfast.handler import Action, Recovered, Recovery, Verdict
-from holdfast.handler.recovery import Guard
+from holdfast.handler.asides import Asides, CrowdedError, OverdueError
+from holdfast.handler.recovery import MAX_AT_ONCE, Guard
 from holdfast.origin import ErrorContext, Origin
 from holdfast.reporting.channel import turn
 from holdfast.testing import FakeClock, RecordingRuntime
@@ -174,7 +179,84 @@ def test_an_action_that_hangs_is_left_behind(
     handle()
 
     assert (len(started), calls) == (2, [])
-    assert names(runtime) == ["recovery.timed_out", "recovery.timed_out", "recovery.paused"]
+    timed_out = ["recovery.timed_out"] * 2
+    assert names(runtime) == [*timed_out, "recovery.paused", "recovery.crowded"]
+
+
+def test_calls_under_way_are_bounded(runtime: RecordingRuntime, release: threading.Event) -> None:
+    """Before the first has timed out, too: those above are answered, told, and count as no failures."""
+    started: list[int] = []
+    ended: Queue[Action] = Queue()
+
+    def hangs(*_: object) -> str:
+        started.append(1)
+        release.wait(50)
+        return "recovered"
+
+    runtime.recover("DATABASE_ERROR", hangs, timeout=50, failures=3)
+
+    def handle() -> None:
+        ended.put(runtime.handle(DatabaseError("down"), HERE).action)
+
+    threads = [threading.Thread(target=handle) for _ in range(MAX_AT_ONCE + 10)]
+    for thread in threads:
+        thread.start()
+    passed_over = [ended.get(timeout=20) for _ in range(10)]
+    release.set()
+    for thread in threads:
+        thread.join()
+
+    assert len(started) == MAX_AT_ONCE
+    assert passed_over == [Action.RESPOND] * 10
+    assert sorted(names(runtime)) == sorted(
+        ["recovery.crowded"] * 10 + ["recovery.succeeded"] * MAX_AT_ONCE
+    )
+
+
+def test_what_ended_late_makes_room(release: threading.Event) -> None:
+    """Threads are counted while they live, by whomever they were left behind."""
+    asides = Asides(most_left=1, at_once=2)
+    ended = threading.Event()
+
+    def hangs() -> None:
+        release.wait(50)
+
+    with pytest.raises(OverdueError):
+        asides.call(hangs, 0.01)
+    with pytest.raises(CrowdedError):
+        asides.call(ended.set, 1)
+    (left,) = (thread for thread in threading.enumerate() if thread.name == "holdfast-aside")
+    release.set()
+    left.join()
+
+    asides.call(ended.set, 20)
+
+    assert ended.is_set()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_the_child_of_a_fork_has_nothing_under_way() -> None:
+    """Not even where the thread of an action itself forked."""
+    script = """
+import os
+from holdfast.handler.asides import Asides
+asides = Asides(most_left=1, at_once=1)
+def forks():
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    try:
+        os._exit(asides.call(lambda: 7, 20))
+    except Exception:
+        os._exit(1)
+print(asides.call(forks, 40))
+"""
+
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert told.stdout.split() == ["7"]
 
 
 def test_a_coroutine_that_hangs_is_cancelled(runtime: RecordingRuntime, handle: Handle) -> None:

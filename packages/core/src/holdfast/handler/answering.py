@@ -11,7 +11,7 @@ from holdfast.classify import Classification, is_control_flow
 from holdfast.clock import Clock
 from holdfast.codes import Severity
 from holdfast.events import Event, Scalar
-from holdfast.handler.asides import Asides, OverdueError
+from holdfast.handler.asides import Asides, CrowdedError, OverdueError
 from holdfast.handler.flow import Flow, is_failure
 from holdfast.handler.pipeline import PATIENCE, is_async, name_of
 from holdfast.handler.recovery import Attempt, Recovery
@@ -112,7 +112,7 @@ class Answering:
         self, error: BaseException, context: ErrorContext, said: Classification
     ) -> Flow[Answered]:
         for recovery in self._recoveries.of(error, said):
-            if not recovery.admit(self._clock.monotonic()):
+            if not recovery.guard.admit(self._clock.monotonic()):
                 continue
             as_it_was, began = _AsItWas(error), self._clock.monotonic()
             failure: BaseException | None = None
@@ -133,8 +133,9 @@ class Answering:
     def _settle(
         self, recovery: Recovery, said: Classification, began: float, failure: BaseException | None
     ) -> None:
-        now = self._clock.monotonic()
-        pauses = recovery.guard.settle(now, well=failure is None)
+        now, crowded = self._clock.monotonic(), isinstance(failure, CrowdedError)
+        # One that was not even begun says nothing of whether the action is well.
+        pauses = not crowded and recovery.guard.settle(now, well=failure is None)
         facts: dict[str, Scalar] = {
             "recovery": recovery.name,
             "code": said.code,
@@ -144,6 +145,8 @@ class Answering:
             self._tell("recovery.succeeded", Severity.INFO, facts)
         elif isinstance(failure, OverdueError):
             self._tell("recovery.timed_out", Severity.WARNING, facts)
+        elif crowded:
+            self._tell("recovery.crowded", Severity.WARNING, facts)
         else:
             about = failure_facts(failure, self._redactor)
             self._tell("recovery.failed", Severity.WARNING, {**facts, **about})

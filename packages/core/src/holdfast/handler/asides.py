@@ -5,11 +5,13 @@ A thread that does not come to its end is left behind; it is a daemon, so that i
 
 import importlib
 import inspect
+import os
 import threading
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from holdfast.forks import ForkSafeLock
 from holdfast.handler.busy import handling
 
 if TYPE_CHECKING:
@@ -24,35 +26,36 @@ class OverdueError(Exception):
 
 
 class CrowdedError(Exception):
-    """As many threads as may be are left behind already."""
+    """As many threads as may be are under way, or left behind, already."""
 
 
 class Asides:
-    """Threads for the work of one owner; thread-safe.
+    """Threads for the work of one owner; thread-safe. The child of a fork begins with none.
 
     Args:
-        most: Threads left behind at once, above which nothing is begun.
+        most_left: Threads left behind, from which on nothing is begun.
+        at_once: Threads under way, those left behind included, from which on nothing is begun.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._left: tuple[threading.Thread, ...] = ()
+    def __init__(self, *, most_left: int, at_once: int) -> None:
+        self._most_left = most_left
+        self._at_once = at_once
+        self._lock = ForkSafeLock()
+        self._clear()
 
-    @property
-    def crowded(self) -> bool:
-        """Whether nothing can be begun until something that was left behind ends."""
-        # Of a process that forked no thread but its own is alive.
-        self._left = tuple(thread for thread in self._left if thread.is_alive())
-        return len(self._left) >= self._most
+    def _clear(self) -> None:
+        self._process = os.getpid()
+        self._under_way: set[Future[object]] = set()
+        self._left: set[Future[object]] = set()
 
     def call(self, work: Work, seconds: float) -> object:
         """Do work to its end, coroutines on an event loop of the thread's own; contextvars are the caller's.
 
         Raises:
             OverdueError: When the time was over before.
-            CrowdedError: When too much is left behind.
+            CrowdedError: When too much is under way or left behind.
         """
-        thread, done = self._begin(work, seconds)
+        done = self._begin(work, seconds)
         try:
             return done.result(seconds)
         except TimeoutError:
@@ -60,35 +63,60 @@ class Asides:
                 raise
             raise OverdueError(f"not done within {seconds:g} s") from None
         finally:
-            self._leave(thread, done)
+            self._leave(done)
 
     async def acall(self, work: Work, seconds: float) -> object:
         """Do the same without holding up the running event loop."""
         asyncio = importlib.import_module("asyncio")
-        thread, done = self._begin(work, seconds)
+        done = self._begin(work, seconds)
         try:
             return await within(asyncio.wrap_future(done), seconds)
         finally:
-            self._leave(thread, done)
+            self._leave(done)
 
-    def _begin(self, work: Work, seconds: float) -> tuple[threading.Thread, "Future[object]"]:
-        if self.crowded:
-            raise CrowdedError(f"{self._most} calls before did not come to their end")
+    def _begin(self, work: Work, seconds: float) -> "Future[object]":
         # Loaded when user code waits: it brings `logging` with it.
         done: Future[object] = importlib.import_module("concurrent.futures").Future()
         done.set_running_or_notify_cancel()
+        self._enter(done)
         thread = threading.Thread(
             target=copy_context().run,
-            args=(_do, work, seconds, done),
+            args=(self._do, work, seconds, done),
             name="holdfast-aside",
             daemon=True,
         )
-        thread.start()
-        return thread, done
+        try:
+            thread.start()
+        except BaseException:
+            self._end(done)
+            raise
+        return done
 
-    def _leave(self, thread: threading.Thread, done: "Future[object]") -> None:
-        if not done.done():
-            self._left = (*self._left, thread)
+    def _enter(self, done: "Future[object]") -> None:
+        with self._lock:
+            if self._process != os.getpid():  # of the threads none came along
+                self._clear()
+            if len(self._left) >= self._most_left:
+                raise CrowdedError(f"{len(self._left)} calls before did not come to their end")
+            if len(self._under_way) >= self._at_once:
+                raise CrowdedError(f"{len(self._under_way)} calls are under way")
+            self._under_way.add(done)
+
+    def _leave(self, done: "Future[object]") -> None:
+        with self._lock:
+            if not done.done() and done in self._under_way:
+                self._left.add(done)
+
+    def _end(self, done: "Future[object]") -> None:
+        with self._lock:
+            self._under_way.discard(done)
+            self._left.discard(done)
+
+    def _do(self, work: Work, seconds: float, done: "Future[object]") -> None:
+        try:
+            _do(work, seconds, done)
+        finally:
+            self._end(done)
 
 
 def _do(work: Work, seconds: float, done: "Future[object]") -> None:

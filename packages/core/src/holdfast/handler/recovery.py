@@ -16,6 +16,9 @@ from holdfast.origin import ErrorContext
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+MAX_AT_ONCE = 20
+"""Calls of one action that may be under way on threads at once, whatever its `failures`."""
+
 
 class Guard:
     """Whether an action may be tried: not for a pause after failures in a row, then once.
@@ -83,17 +86,14 @@ class Recovery:
                 raise ValueError(f"{name} is a positive number of seconds, not {seconds!r:.100}")
         if isinstance(self.failures, bool) or self.failures < 1:
             raise ValueError(f"failures is a whole number from 1, not {self.failures!r:.100}")
+        asides = Asides(most_left=self.failures, at_once=MAX_AT_ONCE)
         object.__setattr__(self, "guard", Guard(self.failures, self.pause))
-        object.__setattr__(self, "asides", Asides(self.failures))
+        object.__setattr__(self, "asides", asides)
 
     @property
     def name(self) -> str:
         """Dotted name of the action."""
         return name_of(self.action)
-
-    def admit(self, now: float) -> bool:
-        """Tell whether the action may be tried."""
-        return not self.asides.crowded and self.guard.admit(now)
 
 
 class Attempt:
