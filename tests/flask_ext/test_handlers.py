@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import pytest
 from flask import Flask, Response, abort, got_request_exception, redirect
@@ -16,6 +17,9 @@ from holdfast.testing import RecordingReporter
 from tests.flask_ext.bodies import about, body_of
 from tests.flask_ext.conftest import MakeApp
 
+if TYPE_CHECKING:
+    from holdfast_flask.wsgi import Boundary
+
 
 class BrokenError(Exception):
     """Nobody knows what it means."""
@@ -23,6 +27,11 @@ class BrokenError(Exception):
 
 def breaking() -> str:
     """Fail as a bug does."""
+    raise BrokenError("the reason why")
+
+
+def breaking_app(*_: object) -> NoReturn:
+    """Fail outside of Flask."""
     raise BrokenError("the reason why")
 
 
@@ -484,7 +493,7 @@ def recovering(error: BaseException, origin: Origin, step: Next) -> Verdict:
 
 
 def passing(error: BaseException, origin: Origin, step: Next) -> Verdict:
-    """Leave an error to the server."""
+    """Ignore an error."""
     return Verdict(action=Action.PROPAGATE)
 
 
@@ -499,9 +508,40 @@ def test_a_recovery_is_answered_as_a_view_would(make_app: MakeApp, view: Callabl
     assert (answer.status_code, answer.json) == (203, {"stale": True})
 
 
-def test_an_error_that_nobody_answers_reaches_the_server(make_app: MakeApp) -> None:
-    """The handler's decision to propagate is kept to."""
+@pytest.mark.parametrize("error", [BrokenError("the reason why"), AppError("caller"), NotFound()])
+def test_an_ignored_error_is_answered_and_not_recorded(
+    make_app: MakeApp, recorded: RecordingReporter, error: Exception
+) -> None:
+    """A caller has to be told something: the general answer; nobody else hears of it."""
     app = make_app(HOLDFAST_MIDDLEWARE=[f"{__name__}:passing"])
+
+    @app.get("/")
+    def fail() -> NoReturn:
+        raise error
+
+    answer = app.test_client().get("/")
+
+    assert (answer.status_code, about(answer)["code"]) == (500, "INTERNAL_ERROR")
+    assert recorded.events == []
+
+
+def test_an_error_ignored_beyond_flask_is_answered(
+    make_app: MakeApp, recorded: RecordingReporter
+) -> None:
+    """So is one of a layer between Flask and the server."""
+    app = make_app(HOLDFAST_MIDDLEWARE=[f"{__name__}:passing"])
+    boundary = cast("Boundary", app.wsgi_app)
+    boundary._next = breaking_app  # as a WSGI middleware within ours would be
+
+    answer = app.test_client().get("/")
+
+    assert (answer.status_code, about(answer)["code"]) == (500, "INTERNAL_ERROR")
+    assert recorded.events == []
+
+
+def test_an_ignored_error_propagates_where_flask_says_so(make_app: MakeApp) -> None:
+    """`TESTING` means the same as ever."""
+    app = make_app(TESTING=True, HOLDFAST_MIDDLEWARE=[f"{__name__}:passing"])
     app.add_url_rule("/", view_func=breaking)
 
     with pytest.raises(BrokenError):

@@ -16,7 +16,7 @@ from werkzeug.wsgi import FileWrapper
 from holdfast.context import current_context
 from holdfast.envelope import fitting
 from holdfast.errors import AppError
-from holdfast.handler import Action, Verdict, last_server_error
+from holdfast.handler import Action, Verdict, bare_answer, last_server_error
 from holdfast.runtime import Runtime
 from holdfast.statuses import CLIENT_ERROR, SERVER_ERROR, error_of, unexplained
 from holdfast_flask.capture import (
@@ -91,9 +91,8 @@ class Handlers:
         recovered = self._recovered(decided)
         if recovered is not None:
             return recovered
-        if decided.answer is None:
-            raise error
-        return self._responder.respond(decided.answer)
+        # A middleware of the handler's ignores the error: it is not recorded, and the caller has to be answered.
+        return self._responder.respond(decided.answer or bare_answer(error, origin()))
 
     def _recovered(self, decided: Verdict) -> Response | None:
         """Return the response that a recovered value is, or None when the error is to be answered."""

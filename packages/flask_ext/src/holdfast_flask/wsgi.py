@@ -10,7 +10,7 @@ from werkzeug.wsgi import ClosingIterator
 
 from holdfast.context import WorkContext, begin, current_context, end, resume
 from holdfast.envelope import Answer
-from holdfast.handler import Verdict
+from holdfast.handler import Verdict, bare_answer
 from holdfast.hooks.servers import aborted
 from holdfast.origin import Origin, operation_of
 from holdfast.runtime import Runtime
@@ -70,10 +70,10 @@ class Boundary:
     def _escaped(self, error: BaseException, environ: "WSGIEnvironment") -> Answer | None:
         """Record what Flask let through, and return an answer unless it has to go on to the server."""
         verdict = self.record(error, environ)
-        if self._propagates(error) or verdict.answer is None:
+        if self._propagates(error):
             return None
         self._signal(error)
-        return verdict.answer
+        return verdict.answer or bare_answer(error, Origin(boundary=BOUNDARY))
 
     def _signal(self, error: BaseException) -> None:
         """Tell the receivers of Flask's signal of an error that the server, where they may look, never sees."""
