@@ -76,6 +76,7 @@ def _holdfast() -> dict[str, Case]:
 def _watched() -> dict[str, Case]:
     """Return the whole with three rules of alerts, and its stages one by one."""
     begin(boundary="benchmark")
+    sinks.json_log("holdfast")
     runtime = Runtime(Settings(reporters=(), alerts=_THREE_RULES))
     handler, recording = runtime.handler, Recording(runtime.redactor, runtime.clock)
     error, nothing = _caught(), dict[str, JsonValue]()
