@@ -13,7 +13,12 @@ MAX_MESSAGE: Final = 1000
 Condition: TypeAlias = Callable[[BaseException], bool]
 
 _STATUSES: Final = ("status_code", "status", "code")
-_REPEATED: Final = re.compile(r"[*+]|\{\d+,\}")
+_UNBOUNDED: Final = re.compile(r"[*+]|\{\d*,\}")
+_REPEATED: Final = re.compile(r"[*+]|\{\d*,\}|\{(?:\d*,)?0*[1-9]\d+\}")
+FOREVER: Final = "repeats what itself repeats or has alternatives, and could take for ever"
+"""What is wrong with a pattern of that kind."""
+INSTEAD: Final = "write (a|b)* as [ab]*, or repeat at most 9 times: (one|two){1,9}"
+"""How to write one that is taken."""
 
 
 def holds_for_code(pattern: str) -> Condition:
@@ -66,22 +71,25 @@ def message_of(error: BaseException) -> str:
 
 
 def may_take_forever(pattern: str) -> bool:
-    """Tell whether a regular expression repeats without bound what itself repeats so.
+    """Tell whether a regular expression repeats what itself repeats without bound, or has alternatives.
 
-    Such a pattern (`(a+)+b`) takes time without bound on a text made for it.
+    Such a pattern (`(a+)+b`, `(a|aa)+b`) takes time without bound on a text made for it. A repetition
+    of at most 9 times is none here.
     """
-    depths, ended = [False], False
+    doubtful, ended = [False], False
     for token in _tokens(pattern):
         if token == "(":  # noqa: S105  # of a pattern
-            depths.append(False)
-        elif token == ")" and len(depths) > 1:  # noqa: S105  # of a pattern
-            ended = depths.pop()
-            depths[-1] = depths[-1] or ended
+            doubtful.append(False)
+        elif token == "|":  # noqa: S105  # of a pattern
+            doubtful[-1] = True
+        elif token == ")" and len(doubtful) > 1:  # noqa: S105  # of a pattern
+            ended = doubtful.pop()
+            doubtful[-1] = doubtful[-1] or ended
             continue
         elif _REPEATED.fullmatch(token):
             if ended:
                 return True
-            depths[-1] = True
+            doubtful[-1] = doubtful[-1] or _UNBOUNDED.fullmatch(token) is not None
         ended = False
     return False
 

@@ -7,6 +7,8 @@ from typing import TypeAlias
 
 from holdfast.classify.classification import Classification, classification_of
 from holdfast.classify.conditions import (
+    FOREVER,
+    INSTEAD,
     Condition,
     attribute_of,
     holds_for_code,
@@ -143,7 +145,7 @@ class Rule:
             self.match is None and not self.tests(),
         )
         yield (
-            "message repeats what itself repeats, and could take for ever",
+            f"message {FOREVER}: {INSTEAD}",
             self.message is not None and may_take_forever(self.message),
         )
         yield (

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, TypeAlias
 
-from holdfast.classify.conditions import may_take_forever
+from holdfast.classify.conditions import FOREVER, INSTEAD, may_take_forever
 from holdfast.classify.rules import Rule
 from holdfast.codes import Effect, ErrorKind, Fault, Severity
 from holdfast.settings.types import DottedPath
@@ -122,7 +122,7 @@ class RuleSettings(Section):
     def objections(self) -> Iterable[tuple[str, str]]:
         """Yield field and message for each broken rule between several fields."""
         if self.message is not None and may_take_forever(self.message):
-            yield "message", "must not repeat what itself repeats: it could take for ever"
+            yield "message", f"is refused, as it {FOREVER}: {INSTEAD}"
         if all(getattr(self, name) in {None, ()} for name in _CONDITIONS):
             yield "match", "must be given, or another condition: codes, message, errno, when"
         if all(getattr(self, name) is None for name in _SAYS):
