@@ -139,6 +139,35 @@ def test_a_middleware_replaces_the_error(runtime: RecordingRuntime, handle: Hand
     assert handle(error) is verdict
 
 
+@pytest.mark.parametrize("given", [KeyboardInterrupt(), SystemExit(1), asyncio.CancelledError()])
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_no_middleware_makes_control_flow_of_an_error(
+    runtime: RecordingRuntime,
+    handle: Handle,
+    capsys: pytest.CaptureFixture[str],
+    given: BaseException,
+    *,
+    asynchronous: bool,
+) -> None:
+    """It is passed over, standard error says so, and the error at hand is decided about."""
+
+    def plain(error: BaseException, context: ErrorContext, following: Next) -> Verdict:
+        return following(given, context)
+
+    async def coroutine(
+        error: BaseException, context: ErrorContext, following: AsyncNext
+    ) -> Verdict:
+        return await following(given, context)
+
+    runtime.add_middleware(coroutine if asynchronous else plain)
+
+    verdict = handle(KeyError("sku"))
+
+    assert verdict.action is Action.RESPOND
+    assert [record.type for record in runtime.recorded.records] == ["KeyError"]
+    assert "raised TypeError" in capsys.readouterr().err
+
+
 async def breaks(error: BaseException, _: ErrorContext, __: AsyncNext) -> NoReturn:
     """Fail before."""
     raise OSError("broken")

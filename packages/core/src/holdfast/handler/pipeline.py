@@ -8,6 +8,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from holdfast.classify import is_control_flow
 from holdfast.forks import ForkSafeLock
 from holdfast.handler.asides import Asides
 from holdfast.handler.busy import Busily
@@ -164,12 +165,20 @@ class _Step:
                 going.cancel()  # where this was: else the thread would wait on
 
     def _following(self, error: BaseException, context: ErrorContext) -> Verdict:
-        self.decided = decided = drive(self._below(error, context))
+        self.decided = decided = drive(self._below(_an_error(error), context))
         return decided
 
     async def _afollowing(self, error: BaseException, context: ErrorContext) -> Verdict:
-        self.decided = decided = await Busily(adrive(self._below(error, context)))
+        self.decided = decided = await Busily(adrive(self._below(_an_error(error), context)))
         return decided
+
+
+def _an_error(given: BaseException) -> BaseException:
+    if is_control_flow(given):
+        raise TypeError(
+            f"a middleware must not go on with {type(given).__name__}, which is no error"
+        )
+    return given
 
 
 def _checked(verdict: object) -> Verdict:
