@@ -333,6 +333,24 @@ def test_the_settings_of_an_application_decide_what_is_described() -> None:
     assert service.type_of("TOKEN_EXPIRED") == "/errors/TOKEN_EXPIRED"
 
 
+@pytest.mark.parametrize("root", ["/depot x", "/depot x/"])
+def test_a_page_of_codes_is_below_where_the_application_is_mounted(root: str) -> None:
+    """What a document shows is what an answer says, if `APPLICATION_ROOT` is told."""
+    app = Flask("depot")
+    configured(app)
+    app.config.from_mapping(
+        APPLICATION_ROOT=root, HOLDFAST_RESPONSE_FORMAT="problem", HOLDFAST_CATALOG_PREFIX="/errors"
+    )
+    service = service_errors(app)
+    Holdfast(app)
+
+    answer = app.test_client().get("/nowhere").json
+
+    assert answer is not None
+    assert answer["type"] == service.type_of(answer["code"])
+    assert answer["type"].startswith("/depot%20x/errors/")
+
+
 def test_a_view_is_found_by_path_and_method() -> None:
     """As documents write them; None when there is none such."""
     app = with_smorest()

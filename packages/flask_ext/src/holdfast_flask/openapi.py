@@ -6,7 +6,8 @@ For apispec's plugin, also through flask-smorest and APIFlask; see `holdfast.int
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, cast
+from urllib.parse import quote
 
 from flask import Flask
 
@@ -32,9 +33,18 @@ def service_errors(app: Flask) -> ServiceErrors:
     return ServiceErrors(
         response_format=settings.response_format,
         problem_type=settings.problem_type,
-        catalog=f"{settings.catalog_prefix}/" if settings.catalog_prefix else "",
+        catalog=_catalog(app, settings.catalog_prefix),
         view_of=partial(view_of, app),
     )
+
+
+def _catalog(app: Flask, prefix: str | None) -> str:
+    """Return the path of the pages of codes, below where the application says that it is mounted.
+
+    Where it really is only a request knows.
+    """
+    mounted = quote(str(cast("object", app.config["APPLICATION_ROOT"]) or "").strip("/"))
+    return f"{f'/{mounted}' if mounted else ''}{prefix}/" if prefix else ""
 
 
 def view_of(app: Flask, path: str, method: str) -> Callable[..., object] | None:
