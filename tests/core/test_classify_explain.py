@@ -10,6 +10,7 @@ from holdfast.classify import Classification, Classifier, Explanation, Partial, 
 from holdfast.codes import ErrorCode, Severity
 from holdfast.errors import AppError, ResourceNotFoundError
 from holdfast.origin import ErrorContext, Origin
+from holdfast.record import chain
 from holdfast.settings import Settings
 from holdfast.testing import RecordingRuntime
 
@@ -106,6 +107,34 @@ def test_what_is_behind_an_error_is_explained_on_its_own() -> None:
 
     assert [behind.error for behind in told.behind] == ["TimeoutError", "ConnectionError"]
     assert told.behind[0].classification == Classifier().classify(TimeoutError())
+
+
+def test_what_is_behind_is_what_is_recorded() -> None:
+    """A cause goes before a context, also one that counts as false: the members it has are none."""
+
+    class EmptyError(Exception):
+        def __len__(self) -> int:
+            return 0
+
+    error = KeyError("sku")
+    error.__cause__, error.__context__ = EmptyError(), OSError("gone")
+
+    explanation = Classifier().explain(error)
+
+    assert [told.error.rpartition(".")[2] for told in explanation.behind] == ["EmptyError"]
+    assert [type(one) for one, _ in chain(error)[1:]] == [EmptyError]
+
+
+def test_a_function_that_is_an_object_is_named_by_its_class() -> None:
+    """In explanations as in what handlers are called: with the module."""
+
+    class Declines:
+        def __call__(self, error: BaseException, context: ErrorContext) -> None:
+            """Decline."""
+
+    explanation = Classifier(functions=[Declines()]).explain(KeyError("sku"))
+
+    assert explanation.notes[0].source == f"function {__name__}.{Declines.__qualname__}"
 
 
 def test_control_flow_is_told_as_such() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import CodeType, TracebackType
 from typing import NamedTuple
 
-from holdfast.classify import Classification, as_group, leaves
+from holdfast.classify import Classification, as_group, behind, leaves
 from holdfast.events import Event, Scalar
 from holdfast.lazytext import in_source_language
 from holdfast.origin import Origin, nothing
@@ -152,11 +152,8 @@ def _behind(error: BaseException) -> list[tuple[BaseException, str]]:
     group = as_group(error)
     if group is not None:
         found = [(member, "member") for member in reversed(group.exceptions[:MAX_MEMBERS])]
-    if error.__cause__ is not None:
-        found.append((error.__cause__, "cause"))
-    elif error.__context__ is not None and not error.__suppress_context__:
-        found.append((error.__context__, "context"))
-    return found
+    shown = behind(error)
+    return found if shown is None else [*found, shown]
 
 
 def causes_of(linked: Sequence[tuple[BaseException, str]], redactor: Redactor) -> tuple[Cause, ...]:

@@ -17,6 +17,7 @@ from holdfast.classify.groups import (
     CONTROL_FLOW,
     MAX_GROUP_LEAVES,
     as_group,
+    behind,
     is_control_flow,
     leaves,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "Reading",
     "Rule",
     "as_group",
+    "behind",
     "classification_of",
     "database_rules",
     "default_classifier",

@@ -6,6 +6,7 @@ from contextlib import suppress
 from functools import cache
 from typing import TypeAlias, cast
 
+from holdfast.callables import is_async, name_of
 from holdfast.classify.classification import UNKNOWN_READING, Classification, Reading, facts_of
 from holdfast.classify.explain import Explanation, Journal, Note, explained
 from holdfast.classify.groups import as_group, is_control_flow, leaves
@@ -195,16 +196,9 @@ def gravity(reading: Reading) -> tuple[int, bool, int]:
 
 def objection_to(function: object) -> str:
     """Return why a function cannot classify, to follow its name; empty when it can."""
-    call = getattr(function, "__call__", None)  # noqa: B004  # of an object: its method may be async
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call):
+    if is_async(function):
         return "must not be async: whoever asks what an exception means cannot wait"
     return ""
-
-
-def name_of(function: object) -> str:
-    """Return what a function is called in explanations and messages."""
-    module, name = (getattr(function, part, "") for part in ("__module__", "__qualname__"))
-    return f"{module}.{name}" if module and name else type(function).__qualname__
 
 
 @cache

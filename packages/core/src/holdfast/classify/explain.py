@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from holdfast.classify.classification import Classification, Reading
-from holdfast.classify.groups import as_group, is_control_flow, leaves
+from holdfast.classify.groups import as_group, behind, is_control_flow, leaves
 from holdfast.classify.partial import Partial, facts_of_classification
 from holdfast.codes import Severity
 from holdfast.redact import JsonValue
@@ -126,15 +126,13 @@ def explained(
         read: Reads one exception, and notes who said what.
         gravity: Says which member of a group speaks for it.
     """
-    seen: set[int] = set()
     told = _alone(error, read, gravity)
-    behind = [_alone(cause, read, gravity) for cause in _behind(error, seen)]
     return Explanation(
         error=told.error,
         classification=told.classification,
         notes=told.notes,
         members=told.members,
-        behind=tuple(behind),
+        behind=tuple(_alone(cause, read, gravity) for cause in _behind(error)),
     )
 
 
@@ -169,14 +167,12 @@ def _reading(member: Explanation) -> Reading:
     return Reading(member.classification, None)
 
 
-def _behind(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen and len(seen) <= MAX_MEMBERS:
-        if seen:
-            yield current
-        seen.add(id(current))
-        hidden = current.__suppress_context__
-        current = current.__cause__ or (None if hidden else current.__context__)
+def _behind(error: BaseException) -> Iterator[BaseException]:
+    seen, found = {id(error)}, behind(error)
+    while found is not None and id(found[0]) not in seen and len(seen) <= MAX_MEMBERS:
+        yield found[0]
+        seen.add(id(found[0]))
+        found = behind(found[0])
 
 
 def _names(

@@ -1,4 +1,4 @@
-"""What is an error at all: control flow is none, and a group is its members."""
+"""What is an error at all: control flow is none, a group is its members, and others may be behind it."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -34,6 +34,15 @@ def as_group(error: BaseException) -> BaseExceptionGroup[BaseException] | None:
 def leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
     """Yield the members of a group and of the groups in it, at most 200."""
     yield from islice(_leaves(group), MAX_GROUP_LEAVES)
+
+
+def behind(error: BaseException) -> tuple[BaseException, str] | None:
+    """Return the exception that a traceback shows above one, and whether it is its cause or its context."""
+    if error.__cause__ is not None:
+        return error.__cause__, "cause"
+    if error.__context__ is not None and not error.__suppress_context__:
+        return error.__context__, "context"
+    return None
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

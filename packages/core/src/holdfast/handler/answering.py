@@ -7,13 +7,14 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TypeAlias
 
+from holdfast.callables import is_async, name_of
 from holdfast.classify import Classification, is_control_flow
 from holdfast.clock import Clock
 from holdfast.codes import Severity
 from holdfast.events import Event, Scalar
 from holdfast.handler.asides import Asides, CrowdedError, OverdueError
 from holdfast.handler.flow import Flow, is_failure
-from holdfast.handler.pipeline import PATIENCE, is_async, name_of
+from holdfast.handler.pipeline import PATIENCE
 from holdfast.handler.recovery import Attempt, Recovery
 from holdfast.handler.routing import Handler, Recovered, Routes, Target
 from holdfast.origin import ErrorContext

@@ -8,6 +8,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from holdfast.callables import is_async, name_of
 from holdfast.classify import is_control_flow
 from holdfast.forks import ForkSafeLock
 from holdfast.handler.asides import Asides
@@ -35,18 +36,6 @@ Last: TypeAlias = Callable[[BaseException, ErrorContext], Flow[Verdict]]
 
 PATIENCE = 10.0
 """Seconds that `handle` waits for each call of user code that is a coroutine."""
-
-
-def is_async(function: object) -> bool:
-    """Tell whether a callable is a coroutine function, or an object whose call is one."""
-    call: object = getattr(type(function), "__call__", None)  # noqa: B004  # to look at it, not to ask for it
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
-
-
-def name_of(function: object) -> str:
-    """Return the dotted name of a callable, for messages; at most 200 characters."""
-    named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{named.__module__}.{getattr(named, '__qualname__', '')}"[:200]
 
 
 class Pipeline:

@@ -6,10 +6,10 @@ from functools import partial
 from math import inf, isfinite
 from typing import TYPE_CHECKING, cast
 
+from holdfast.callables import is_async, name_of
 from holdfast.classify import Classification
 from holdfast.forks import ForkSafeLock
 from holdfast.handler.asides import Asides, within
-from holdfast.handler.pipeline import is_async, name_of
 from holdfast.handler.routing import Handler
 from holdfast.origin import ErrorContext
 
