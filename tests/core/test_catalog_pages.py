@@ -100,6 +100,14 @@ def test_a_page_is_in_the_language_of_its_reader() -> None:
     assert '<html lang="xx">' in text_of(page)
 
 
+def test_a_page_that_nobody_has_translated_says_that_it_is_english() -> None:
+    """Whatever language was chosen for it."""
+    page = Pages(language="de", texts=Texts(), as_json=False).index()
+
+    assert page.headers["Content-Language"] == "en"
+    assert '<html lang="en">' in text_of(page)
+
+
 def test_what_the_pages_say_themselves_is_listed_for_translators() -> None:
     """`SAID` holds the words that a catalogue has to translate."""
     declare()

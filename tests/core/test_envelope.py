@@ -576,6 +576,7 @@ def test_a_body_speaks_the_callers_language() -> None:
     assert to_envelope(answered(ValidationError("as is")), "fr")["message"] == "as is"
     assert 'lang="fr"' in to_html(answer, "fr")
     assert ("Content-Language", "fr") in render(answer, language="fr").headers
+    assert ("Content-Language", "en") in render(answer, language="de").headers
 
 
 @pytest.mark.parametrize("chosen", [Format.ENVELOPE, Format.PROBLEM])

@@ -18,12 +18,14 @@ from django.utils.translation import gettext_lazy
 
 from holdfast import ResourceNotFoundError
 from holdfast.errors import AppError
+from holdfast_django.conf import load
 from tests.catalogues import write_catalogue
 from tests.django_ext.conftest import RecordingProject
 
 OURS = "holdfast_django.middleware.HoldfastMiddleware"
 LOCALE = "django.middleware.locale.LocaleMiddleware"
 REQUIRED, OBLIGATORY = "This field is required.", "Ce champ est obligatoire."
+SITE = [("en", "English"), ("de", "Deutsch")]
 FRENCH = {"Accept-Language": "fr-CA, en;q=0.5"}
 
 
@@ -209,6 +211,32 @@ def test_the_projects_catalogue_may_add_a_language(get: Get, tmp_path: Path) -> 
     assert response.headers["Content-Language"] == "de"
 
 
+@pytest.mark.parametrize("middleware", [[OURS], [OURS, LOCALE]])
+@pytest.mark.parametrize("ours", [{}, {"LANGUAGE": "de"}])
+def test_a_language_that_the_site_offers_is_spoken(
+    get: Get, middleware: list[str], ours: dict[str, str]
+) -> None:
+    """`LANGUAGES` of the site is enough for the project's own texts; what ships says that it is English."""
+    german = {"Accept-Language": "de-AT, fr;q=0.5"}
+    told: dict[str, object] = {**ours, "REPORTERS": ()}
+    with override_settings(LANGUAGES=SITE, MIDDLEWARE=middleware, HOLDFAST=told):
+        mine, shipped = get("/lazily", headers=german), get("/expired", headers=german)
+        french = get("/expired", headers={"Accept-Language": "fr"})
+
+    assert body_of(mine)["message"] == "Dieses Feld ist zwingend erforderlich."
+    assert mine.headers["Content-Language"] == "de"
+    assert body_of(shipped)["message"] == "Token expired"
+    assert shipped.headers["Content-Language"] == "en"
+    if middleware == [OURS] and not ours:
+        assert french.headers["Content-Language"] == "fr"
+
+
+def test_djangos_own_list_of_languages_is_nobodys_offer() -> None:
+    """A project that chose none keeps those that ship."""
+    with override_settings(HOLDFAST={"REPORTERS": []}):
+        assert load().languages == ("en", "fr")
+
+
 @override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[OURS])
 def test_the_projects_page_is_written_in_the_language_of_the_answer(tmp_path: Path) -> None:
     """What the template translates itself is what the message is in."""
@@ -219,3 +247,19 @@ def test_the_projects_page_is_written_in_the_language_of_the_answer(tmp_path: Pa
         response = Client().get("/lazily", headers={**FRENCH, "Accept": "text/html"})
 
     assert response.content.decode() == OBLIGATORY
+    assert response.headers["Content-Language"] == "fr"
+
+
+@override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[OURS], LANGUAGES=SITE)
+def test_the_projects_page_has_the_callers_language_though_our_words_are_english(
+    tmp_path: Path,
+) -> None:
+    """The template is the project's, and so is its translation."""
+    (tmp_path / "401.html").write_text(f'{{% load i18n %}}{{% translate "{REQUIRED}" %}}')
+    (engine,) = settings.TEMPLATES
+
+    with override_settings(TEMPLATES=[{**engine, "DIRS": [tmp_path]}]):
+        page = Client().get("/expired", headers={"Accept-Language": "de", "Accept": "text/html"})
+
+    assert page.content.decode() == "Dieses Feld ist zwingend erforderlich."
+    assert page.headers["Content-Language"] == "de"

@@ -56,6 +56,7 @@ def with_pages(tmp_path: Path, recorded: RecordingReporter) -> Flask:
     (tmp_path / "500.html").write_text("<p>{{ user.name.first }}</p>")
     app = Flask("pages", template_folder=str(tmp_path))
     app.config["HOLDFAST_REPORTERS"] = []
+    app.config["HOLDFAST_LANGUAGES"] = ["en", "fr", "de"]
     app.config["HOLDFAST_REPORTING"] = {"INLINE": True}
     Holdfast(app, reporters=[recorded])
 
@@ -80,6 +81,19 @@ def test_a_page_speaks_the_language_of_the_caller(with_pages: Flask) -> None:
 
     assert "Resource not found" not in answer.text
     assert answer.headers["Content-Language"] == "fr"
+
+
+def test_the_projects_page_has_the_callers_language_though_our_words_are_english(
+    with_pages: Flask,
+) -> None:
+    """The template is the project's, and so is its translation; without one our words decide."""
+    client = with_pages.test_client()
+    german = {"Accept-Language": "de"}
+
+    page, body = client.get("/nowhere", headers=BROWSER | german), client.get("/no", headers=german)
+
+    assert page.headers.getlist("Content-Language") == ["de"]
+    assert body.headers.getlist("Content-Language") == ["en"]
 
 
 def test_a_page_that_does_not_render_gives_way(

@@ -280,13 +280,28 @@ def to_html(answer: Answer, language: str = DEFAULT, texts: Texts = SHIPPED) -> 
     title = texts.translate(answer.classification.title, language)
     items = "".join(f"<li>{escape(text)}</li>" for text in errors if text != message)
     return (
-        f'<!doctype html>\n<html lang="{escape(language)}"><head><meta charset="utf-8">'
+        f'<!doctype html>\n<html lang="{escape(_spoken_in(answer, language, texts))}"><head><meta charset="utf-8">'
         f"<title>{answer.status} {escape(title)}</title></head><body><main>"
         f"<h1>{answer.status} {escape(title)}</h1><p>{escape(message)}</p>"
         f"{f'<ul>{items}</ul>' if items else ''}"
         f"<p><code>{escape(answer.code)}</code> <code>{escape(answer.record.trace_id)}</code></p>"
         "</main></body></html>\n"
     )
+
+
+def _spoken_in(answer: Answer, language: str, texts: Texts) -> str:
+    """Return the language that the words have: the source's where nobody has translated any."""
+    if language == DEFAULT:
+        return language
+    title = answer.classification.title
+    is_translated = texts.translate(title, language) != texts.translate(title)
+    return language if is_translated or _says_otherwise(answer, language, texts) else DEFAULT
+
+
+def _says_otherwise(answer: Answer, language: str, texts: Texts) -> bool:
+    there, here = answer.in_language(language), answer.in_language(DEFAULT)
+    same_details = answer.unread is None or there.details == here.details
+    return not same_details or there.said(language, texts) != here.said(DEFAULT, texts)
 
 
 def render(
@@ -304,7 +319,7 @@ def render(
         body = _body(answer, chosen, language, type_uri, texts)
     except (TypeError, ValueError, RecursionError):  # details of a middleware's making
         body = _body(replace(answer, details={}, unread=None), chosen, language, type_uri, texts)
-    headers = (*answer.headers, ("Content-Language", language))
+    headers = (*answer.headers, ("Content-Language", _spoken_in(answer, language, texts)))
     return Rendered(answer.status, chosen.value, body, headers)
 
 

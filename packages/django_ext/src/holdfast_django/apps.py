@@ -56,5 +56,5 @@ def install_error_views() -> None:
 
 
 def _on_setting(*, setting: str, **_: object) -> None:
-    if setting in {"HOLDFAST", "LANGUAGE_CODE", "USE_I18N"}:  # what `conf.load` reads
+    if setting in {"HOLDFAST", "LANGUAGES", "LANGUAGE_CODE", "USE_I18N"}:  # what `conf.load` reads
         current.rebuild()

@@ -1,13 +1,16 @@
 """What `settings.HOLDFAST` may hold: the core's settings, and those that only Django has."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final, cast
 
 from django.conf import settings
 
 from holdfast.language import best_language
 from holdfast.settings import Settings
 from holdfast.strict import Items, load_settings
+
+MOST_LANGUAGES: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +33,26 @@ class DjangoSettings(Settings):
 
 
 def load() -> DjangoSettings:
-    """Return the project's settings; `LANGUAGE` is by default that of the project, if it is spoken.
+    """Return the project's settings, by default with its languages, and its `LANGUAGE` if that is spoken.
 
     Raises:
         SettingsError: With every mistake at once.
     """
-    given = getattr(settings, "HOLDFAST", {})
+    given = _with_languages(getattr(settings, "HOLDFAST", {}))
     found = load_settings(DjangoSettings, given)
     if "LANGUAGE" in given or not settings.USE_I18N:
         return found
     spoken = best_language(settings.LANGUAGE_CODE, (found.language, *found.languages))
     return replace(found, language=spoken)
+
+
+def _with_languages(given: Mapping[str, object]) -> Mapping[str, object]:
+    """Return what is given with the languages that the site offers beside those that ship.
+
+    Not those of Django's own default, a hundred that nobody chose.
+    """
+    told = not isinstance(cast("object", given), Mapping) or "LANGUAGES" in given
+    if told or not settings.USE_I18N or not settings.is_overridden("LANGUAGES"):
+        return given
+    offered = dict.fromkeys((*Settings().languages, *(tag for tag, _ in settings.LANGUAGES)))
+    return {**given, "LANGUAGES": list(offered)[:MOST_LANGUAGES]}

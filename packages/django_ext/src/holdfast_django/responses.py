@@ -22,13 +22,16 @@ def respond(request: HttpRequest, answer: Answer) -> HttpResponse:
     language = language_of(request, runtime)
     accept = request.META.get("HTTP_ACCEPT", "")
     rendered = runtime.render(answer, accept=accept, language=language, catalog=catalog_address)
-    body = rendered.body
+    page = None
     if rendered.content_type == Format.HTML.value:
-        body = _project_page(request, answer, language) or body
+        page = _project_page(request, answer, language)
+    body = page or rendered.body
     response = HttpResponse(body, content_type=rendered.content_type, status=rendered.status)
     headers = response.headers
     for name, value in rendered.headers:
         headers[name] = value
+    if page:  # the project's template is translated, whatever our words are
+        headers["Content-Language"] = language
     if "Vary" in headers:
         patch_vary_headers(response, ("Accept", "Accept-Language"))
     else:

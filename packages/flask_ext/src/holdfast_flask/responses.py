@@ -61,9 +61,10 @@ class Responder:
         environ = request.environ
         language = self._languages.choose(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
         rendered = self._render(answer, environ, language)
+        page = self._page(answer, language) if rendered.content_type == Format.HTML else None
+        if page:  # the project's template is translated, whatever our words are
+            rendered = rendered._replace(body=page, headers=tuple(_in(language, rendered.headers)))
         body = rendered.body
-        if rendered.content_type == Format.HTML:
-            body = self._page(answer, language) or body
         headers = [
             *rendered.headers,
             ("Content-Type", rendered.content_type),
@@ -100,6 +101,11 @@ class Responder:
                 self._runtime.handle(_apart(failure, behind), origin(PAGE))
             return None
         return page.encode("utf-8", "replace")
+
+
+def _in(language: str, headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    yield from (pair for pair in headers if pair[0] != "Content-Language")
+    yield "Content-Language", language
 
 
 def _apart(failure: Exception, behind: BaseException | None) -> Exception:

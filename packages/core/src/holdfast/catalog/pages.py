@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from holdfast.catalog.entry import CatalogEntry, entries, find
 from holdfast.catalog.export import document, facts, shown_details
-from holdfast.language import Texts
+from holdfast.language import DEFAULT, Texts
 from holdfast.lazytext import speaking
 
 HEADING: Final = "Error codes"
@@ -140,15 +140,19 @@ class Pages:
     def _as_html(self, title: str, content: Iterable[str]) -> Page:
         head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         page = (
-            f'<!doctype html>\n<html lang="{escape(self.language)}"><head>{head}'
+            f'<!doctype html>\n<html lang="{escape(self._spoken_in())}"><head>{head}'
             f"<title>{escape(title)}</title></head><body><main><h1>{escape(title)}</h1>\n"
             f"{''.join(content)}\n</main></body></html>\n"
         )
-        return Page("text/html; charset=utf-8", page.encode("utf-8", "replace"), self.language)
+        return Page("text/html; charset=utf-8", page.encode("utf-8", "replace"), self._spoken_in())
 
     def _as_json(self, found: object) -> Page:
         body = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
-        return Page("application/json", body.encode("utf-8", "backslashreplace"), self.language)
+        return Page("application/json", body.encode("utf-8", "backslashreplace"), self._spoken_in())
+
+    def _spoken_in(self) -> str:
+        """Return the language of what the pages say themselves: English where nobody has translated it."""
+        return DEFAULT if self._say(HEADING) == HEADING else self.language
 
 
 def canonical(code: str) -> str:
