@@ -119,6 +119,33 @@ def test_what_lets_errors_escape_is_told(changed: dict[str, Any], expected: list
         assert found() == expected
 
 
+def ignored(*_: object) -> None:
+    """Leave an error to others."""
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("DB_CONECTION_ERROR", ["holdfast.W011"]),
+        ("DB_CONNECTION_ERROR", []),
+        ("DATABASE", []),
+        ("OUR_OWN_CATEGORY", []),
+        ("builtins.KeyError", []),
+    ],
+)
+def test_a_handler_for_a_code_misspelt_is_told(target: str, expected: list[str]) -> None:
+    """It could be a category; but nothing declares it, and it looks like a code."""
+    function = f"{__name__}:ignored"
+    given: dict[str, object] = {
+        "HANDLERS": {target: function},
+        "RECOVERIES": {target: {"ACTION": function}},
+    }
+
+    for setting, value in given.items():
+        with override_settings(HOLDFAST={"REPORTERS": [], setting: value}):
+            assert found() == expected
+
+
 @override_settings(ROOT_URLCONF=__name__)
 def test_handlers_of_the_project_are_told() -> None:
     """Of the root urlconf (W002), and of a view of Django REST framework (W005)."""

@@ -69,6 +69,24 @@ def test_what_swallows_everything_is_named(app: Flask) -> None:
     assert f"\nerrorhandler(Exception) {__name__}.sorry" in f"\n{result.output}"
 
 
+def test_a_handler_for_a_code_misspelt_is_named(make_app: MakeApp) -> None:
+    """It could be a category; but nothing declares it, and it looks like a code."""
+    rule = {"MESSAGE": "slow", "CATEGORY": "DB_CONNECTION_ERRORS"}
+    function = f"{__name__}:sorry"
+    app = make_app(
+        HOLDFAST_HANDLERS={"DB_CONECTION_ERROR": function, "DB_CONNECTION_ERRORS": function},
+        HOLDFAST_RULES=[rule],
+    )
+
+    result = app.test_cli_runner().invoke(args=["holdfast", "check"])
+
+    assert result.exit_code == 1
+    assert result.output == (
+        "HANDLERS: nobody declares 'DB_CONECTION_ERROR', as a code or a category; "
+        "did you mean 'DB_CONNECTION_ERROR'?\n"
+    )
+
+
 @pytest.mark.parametrize(("handled", "name"), [(500, "500"), (AppError, "AppError")])
 def test_what_stands_in_the_place_of_ours_is_named(
     app: Flask, handled: type[Exception] | int, name: str

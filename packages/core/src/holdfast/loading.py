@@ -15,12 +15,36 @@ from holdfast.codes import declared, spec_of
 from holdfast.language import Texts
 from holdfast.record import text_of, type_name
 from holdfast.redact import Redactor
-from holdfast.settings import Problem, RuleSettings, SettingsError
+from holdfast.settings import Problem, RuleSettings, Settings, SettingsError
 from holdfast.strict import Notation, nearest
 
 T = TypeVar("T")
 _MAX_SAID = 500
 """Characters kept of what an error at start-up says."""
+_LIKENESS = 0.8
+"""From which on a target looks like a code misspelt, 0 to 1: a category may be what it likes."""
+
+
+def misspelt_targets(settings: Settings) -> list[str]:
+    """Return one sentence per target of a handler or recover action that looks like a code, and is none.
+
+    Asked when all that declares codes is imported: by checks, and not when the settings are read.
+    """
+    import difflib  # noqa: PLC0415  # only for checks
+
+    codes = {declaration.code for declaration in declared()}
+    known = codes | {declaration.spec.category for declaration in declared()}
+    known |= {rule.category for rule in settings.rules if rule.category}
+    return [
+        f"{setting}: nobody declares {target!r}, as a code or a category; did you mean {near!r}?"
+        for setting, targets in (
+            ("HANDLERS", settings.handlers),
+            ("RECOVERIES", settings.recoveries),
+        )
+        for target in targets
+        if target not in known
+        for near in difflib.get_close_matches(target, codes, n=1, cutoff=_LIKENESS)
+    ]
 
 
 class Loader:

@@ -20,6 +20,7 @@ from holdfast.environment import activated
 from holdfast.events import Event
 from holdfast.handler import Action, Verdict
 from holdfast.hooks.process import attached
+from holdfast.loading import misspelt_targets
 from holdfast.origin import Origin
 from holdfast_django.asynchrony import is_async
 from holdfast_django.current import project_runtime, project_settings
@@ -178,6 +179,15 @@ def check_codes(**_: object) -> list[CheckMessage]:
     ]
 
 
+def check_targets(**_: object) -> list[CheckMessage]:
+    """Tell of handlers and recover actions for what looks like a code misspelt (W011)."""
+    get_resolver().url_patterns  # noqa: B018  # imports what the views import
+    return [
+        Warning(sentence, hint="Spell it as it is declared.", id="holdfast.W011")
+        for sentence in misspelt_targets(project_settings())
+    ]
+
+
 CHECKS: Final = (
     check_middleware,
     check_error_views,
@@ -188,6 +198,7 @@ CHECKS: Final = (
     check_log_records,
     check_exception_middleware,
     check_codes,
+    check_targets,
 )
 """All of them; registered when the app is ready."""
 

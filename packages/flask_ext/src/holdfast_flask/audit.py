@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from holdfast.catalog import clashes
 from holdfast.errors import AppError
+from holdfast.loading import misspelt_targets
 from holdfast.runtime import Runtime
 from holdfast_flask.commands import watch_commands
 from holdfast_flask.handlers import Handlers
@@ -24,6 +25,7 @@ def findings(app: Flask, runtime: Runtime) -> Iterator[str]:
     yield from _hooks(runtime)
     yield from _routes(app, runtime)
     yield from clashes()
+    yield from misspelt_targets(runtime.settings)
 
 
 def _handlers(app: Flask) -> Iterator[str]:
