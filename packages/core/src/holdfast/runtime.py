@@ -240,7 +240,7 @@ class Runtime:
             action: Called as a handler is.
             timeout: Seconds it may take; one that is no coroutine is left behind on its thread.
             failures: In a row, time-outs included, after which it pauses; nor is it tried while
-                as many hang.
+                as many hang, or 20 calls are under way on threads.
             pause: Seconds it is not tried for; after them it is tried once.
 
         Raises:
