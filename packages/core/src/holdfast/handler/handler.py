@@ -270,7 +270,9 @@ class ErrorHandler:
         if settled is not None and not is_open(settled, boundary):
             return settled
         case = self._case(error, context)
-        before, said = earlier(self, case.linked), case.reading.classification
+        said = case.reading.classification
+        alone = settled is None and len(case.linked) == 1
+        before = None if alone else earlier(self, case.linked)
         if before is None or _says_more(said, before):
             case.record = self._recording.record(case.linked, context.origin, said, case.known)
             case.action = self._outcome(case.record)

@@ -98,6 +98,9 @@ def mark(
     """
     try:
         newest: object = error.__dict__.get(MARK)
+        if newest is None and instead_of is None:
+            error.__dict__[MARK] = Mark(handler, verdict, None)
+            return
         if isinstance(newest, Mark) and newest.verdict is verdict and newest.handler is handler:
             return
         settled = settled_by(handler, error)
