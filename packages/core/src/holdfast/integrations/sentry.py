@@ -40,7 +40,7 @@ from holdfast.integrations.sentry_once import (
     is_one_of,
 )
 from holdfast.record import ErrorHandled, ErrorRecord, fingerprint, frames_of
-from holdfast.redact import Redactor
+from holdfast.reporting import host
 
 try:
     import sentry_sdk
@@ -62,30 +62,8 @@ HINT = "holdfast_record"
 _ADOPTED = "holdfast_adopted"
 
 
-class _LoggingSettings(Protocol):
-    @property
-    def logger(self) -> str: ...
-
-
-class _Settings(Protocol):
-    @property
-    def service(self) -> str: ...
-    @property
-    def logging(self) -> _LoggingSettings: ...
-
-
-class Host(Protocol):
+class Host(host.Host, Protocol):
     """What the reporter needs of the runtime that owns it."""
-
-    @property
-    def settings(self) -> _Settings:
-        """Names the service and the logger of our own lines."""
-        ...
-
-    @property
-    def redactor(self) -> Redactor:
-        """Cleans what others tell Sentry."""
-        ...
 
     @property
     def handler(self) -> ErrorHandler:

@@ -7,7 +7,7 @@ itself or through the standard library's logging. What the project has bound by
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 from holdfast.context import current_trace_id
 from holdfast.events import Event
@@ -15,6 +15,7 @@ from holdfast.forks import ForkSafeLock
 from holdfast.kinds import Severity
 from holdfast.record import ErrorHandled
 from holdfast.redact import Redactor
+from holdfast.reporting.host import Host
 from holdfast.reporting.logging import RESERVED
 
 try:
@@ -38,40 +39,6 @@ _TAKEN: Final = RESERVED | {
     *("self", "method_name", "event", "stack", "level", "logger", "timestamp"),
 }
 """Names that structlog, its processors and the standard library give to what is theirs."""
-
-
-class _LoggingSettings(Protocol):
-    @property
-    def logger(self) -> str: ...
-    @property
-    def level(self) -> str: ...
-    @property
-    def traceback(self) -> bool: ...
-
-
-class _Settings(Protocol):
-    @property
-    def service(self) -> str: ...
-    @property
-    def environment(self) -> str: ...
-    @property
-    def release(self) -> str: ...
-    @property
-    def logging(self) -> _LoggingSettings: ...
-
-
-class Host(Protocol):
-    """What the reporter needs of the runtime that owns it."""
-
-    @property
-    def settings(self) -> _Settings:
-        """Name the logger, the least severity, and what every line says."""
-        ...
-
-    @property
-    def redactor(self) -> Redactor:
-        """Cleans the source lines in tracebacks, and what the project has bound."""
-        ...
 
 
 def reporter(runtime: Host) -> "StructlogReporter":

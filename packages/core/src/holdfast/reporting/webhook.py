@@ -9,6 +9,7 @@ from holdfast.ids import long_id
 from holdfast.kinds import Severity
 from holdfast.record import ErrorHandled
 from holdfast.redact import Redactor
+from holdfast.reporting import host
 from holdfast.reporting.post import Receiver
 
 _UNBOUNDED: Final = frozenset({"attributes", "details", "fields", "notes", "causes"})
@@ -28,28 +29,17 @@ class _WebhookSettings(Protocol):
     def level(self) -> str: ...
 
 
-class _Settings(Protocol):
-    @property
-    def service(self) -> str: ...
-    @property
-    def environment(self) -> str: ...
-    @property
-    def release(self) -> str: ...
+class _Settings(host.HostSettings, Protocol):
     @property
     def webhook(self) -> _WebhookSettings: ...
 
 
-class Host(Protocol):
+class Host(host.Host, Protocol):
     """What the reporter needs of the runtime that owns it."""
 
     @property
     def settings(self) -> _Settings:
         """Say where to post, and who does."""
-        ...
-
-    @property
-    def redactor(self) -> Redactor:
-        """Cleans what the receiver answers, and makes attributes fit for JSON."""
         ...
 
     @property
