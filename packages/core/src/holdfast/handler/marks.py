@@ -1,6 +1,6 @@
 """Marks on exceptions that were handled, by which each is recorded once."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from holdfast.classify import as_group, leaves
 from holdfast.context import current_context
@@ -8,9 +8,6 @@ from holdfast.errors import MARK
 from holdfast.handler.recording import Linked
 from holdfast.handler.verdict import PROPAGATED, Action, Verdict
 from holdfast.record import ErrorRecord, chain
-
-if TYPE_CHECKING:
-    from holdfast.handler.handler import ErrorHandler
 
 LOGGED: Final = "log"
 """Boundary of errors that somebody logged; the same error may yet reach a boundary that decides."""
@@ -26,7 +23,7 @@ class Mark:
 
     __slots__ = ("before", "handler", "spans", "verdict")
 
-    def __init__(self, handler: "ErrorHandler | None", verdict: Verdict, before: object) -> None:
+    def __init__(self, handler: object, verdict: Verdict, before: object) -> None:
         work = current_context()
         self.spans = () if work is None else (work.span_id, *work.within)
         self.handler = handler
@@ -71,7 +68,7 @@ def verdict_of(error: BaseException) -> Verdict | None:
     return None
 
 
-def settled_by(handler: "ErrorHandler", error: BaseException) -> Verdict | None:
+def settled_by(handler: object, error: BaseException) -> Verdict | None:
     """Return what a handler decided about the very exception before."""
     # Not by `getattr`: what a class does with unknown names is its own business.
     mark: object = error.__dict__.get(MARK)
@@ -83,7 +80,7 @@ def settled_by(handler: "ErrorHandler", error: BaseException) -> Verdict | None:
 
 
 def mark(
-    handler: "ErrorHandler",
+    handler: object,
     error: BaseException,
     verdict: Verdict,
     instead_of: Verdict | None = None,
@@ -114,7 +111,7 @@ def mark(
         pass
 
 
-def _others(handler: "ErrorHandler", error: BaseException) -> object:
+def _others(handler: object, error: BaseException) -> object:
     """Return the newest mark of another handler, or None."""
     mark: object = error.__dict__.get(MARK)
     while isinstance(mark, Mark) and mark.handler is handler:
@@ -122,7 +119,7 @@ def _others(handler: "ErrorHandler", error: BaseException) -> object:
     return mark
 
 
-def earlier(handler: "ErrorHandler", linked: Linked) -> ErrorRecord | None:
+def earlier(handler: object, linked: Linked) -> ErrorRecord | None:
     """Return the record of an exception in the same chain that was handled before.
 
     A group counts as handled when all of its members are: one that is not may be another error.
