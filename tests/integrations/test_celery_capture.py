@@ -463,8 +463,8 @@ class _Pool:
         return [child.exitcode for child in self.dead]
 
 
-def _job(task_id: str, pid: int) -> SimpleNamespace:
-    return SimpleNamespace(correlation_id=task_id, worker_pids=lambda: [pid])
+def _job(task_id: str, *pids: int) -> SimpleNamespace:
+    return SimpleNamespace(correlation_id=task_id, worker_pids=lambda: list(pids))
 
 
 def test_a_death_says_how_it_was_although_the_pool_has_forgotten() -> None:
@@ -510,6 +510,81 @@ def test_a_death_without_a_task_is_told_unless_it_was_meant() -> None:
 
     assert crashed == [(4, "signal 9 (SIGKILL)")]
     assert [loss.task_id for loss in losses] == ["task-1"]
+
+
+class _Racing(_Pool):
+    """Finds in one round that one child died and, while it looks after its tasks, another."""
+
+    def __init__(self, *waiting: SimpleNamespace) -> None:
+        super().__init__()
+        self._cache = dict(enumerate(waiting))
+        self.again: list[str] = []
+
+    def on_partial_read(self, job: SimpleNamespace, child: SimpleNamespace) -> None:
+        """Be called for a task that nobody has been heard to begin and whose child is dead."""
+        child.outq._reader.said = False  # gone with the pipe
+        self.again.append(job.correlation_id)
+
+
+class _Reader:
+    """The end of the pipe that the pool reads."""
+
+    def __init__(self, *, said: bool) -> None:
+        self.said = said
+
+    def poll(self, timeout: float) -> bool:
+        """Tell whether there is more to read."""
+        return self.said
+
+
+def _child(pid: int, exitcode: int, *, said: bool) -> SimpleNamespace:
+    outq = SimpleNamespace(_reader=_Reader(said=said))
+    return SimpleNamespace(pid=pid, exitcode=exitcode, outq=outq)
+
+
+def _told(pool: _Racing, child: SimpleNamespace, claimed: int = 0) -> tuple[list[object], ...]:
+    """Have the pool give up the pipe of a child, and find it dead in the next round."""
+    losses: list[object] = []
+    crashed: list[object] = []
+    followed = Losses(
+        lambda loss: losses.append((loss.task_id, loss.pid, loss.how)),
+        lambda pid, how: crashed.append((pid, how)),
+    )
+    followed.watch(pool)
+    followed.claim(claimed)
+    pool.on_partial_read(_job("task-1"), child)
+    pool.dead = [child]
+    pool._join_exited_workers()
+    return losses, crashed
+
+
+def test_a_task_that_is_run_again_because_its_child_was_not_heard_has_the_death() -> None:
+    """Two children die at once: the pool forgets that the second had begun a task, and we do not."""
+    pool = _Racing(_job("task-1"))
+
+    losses, crashed = _told(pool, _child(8, -9, said=True))
+
+    assert losses == [("task-1", 8, "signal 9 (SIGKILL)")]
+    assert crashed == []
+    assert pool.again == ["task-1"]
+
+
+def test_a_task_that_was_not_begun_has_no_death() -> None:
+    """A child that said nothing more died without the task; one that ended in order did not die."""
+    silent = _told(_Racing(_job("task-1")), _child(8, -9, said=False))
+    orderly = _told(_Racing(_job("task-1")), _child(8, 155, said=True))
+
+    assert silent == ([], [(8, "signal 9 (SIGKILL)")])
+    assert orderly == ([], [])
+
+
+def test_a_death_that_is_told_of_elsewhere_is_not_told_for_a_waiting_task() -> None:
+    """The pool ended the child for its time limit, or will tell of the task that it was in."""
+    limited = _told(_Racing(_job("task-1")), _child(8, -9, said=True), claimed=8)
+    running = _told(_Racing(_job("task-0", 8), _job("task-1")), _child(8, -9, said=True))
+
+    assert limited == ([], [])
+    assert running == ([], [(8, "signal 9 (SIGKILL)")])  # for this pool tells of nothing more
 
 
 def test_following_a_pool_does_not_break_it() -> None:

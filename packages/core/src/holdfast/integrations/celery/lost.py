@@ -3,6 +3,10 @@
 Billiard's own error may say `exitcode 0` of a child that was killed: it has forgotten the true
 status when it learns late which task the child had taken. The methods of the pool that know are
 followed, on the pool at hand and not on its class.
+
+When two children die at nearly the same time, Celery's pool may give up the pipe of the second with
+its word unread that it had begun a task. It then has another child run the task again, and finds the
+first run's child dead without a task: that death is told as the task's while the pool still knows.
 """
 
 from collections import OrderedDict
@@ -23,9 +27,18 @@ _FOLLOWED: Final = ("process_flush_queues", "mark_as_worker_lost", "_join_exited
 _WATCHED: Final = "holdfast_watched"
 
 
+class _Pipe(Protocol):
+    def poll(self, timeout: float) -> bool: ...
+
+
+class _Queue(Protocol):
+    _reader: _Pipe
+
+
 class _Child(Protocol):
     pid: int
     exitcode: int | None
+    outq: _Queue
 
 
 class _Job(Protocol):
@@ -57,7 +70,7 @@ class Losses:
     """Follows a pool, and knows of each loss while the pool tells of it.
 
     Args:
-        unexplained: Called with a loss that nobody explained.
+        unexplained: Called with a loss that nobody explained, or whose task the pool runs again.
         crashed: Called with the process id of a child that died without a task, and how it died.
     """
 
@@ -82,6 +95,7 @@ class Losses:
         # Other pools know only later whose task a child had taken.
         if hasattr(pool, "register_with_event_loop"):
             self._follow_rounds(pool)
+            self._follow_given_up(pool)
 
     def current(self, task_id: str) -> Loss | None:
         """Return the loss that the pool is telling of, if it is of this task."""
@@ -97,7 +111,7 @@ class Losses:
                 return
             self._ended.append(child.pid)
             _keep(self._exits, child.pid, child.exitcode)
-            if _is_orderly(child) or getattr(pool, "_state", RUN) != RUN:
+            if _is_meant(pool, child):
                 self.claim(child.pid)
 
         _follow(pool, "process_flush_queues", seen)
@@ -114,6 +128,17 @@ class Losses:
             return self._end_round
 
         _follow(pool, "_join_exited_workers", seen)
+
+    def _follow_given_up(self, pool: object) -> None:
+        def seen(job: _Job, child: _Child) -> Callable[[], None] | None:
+            if child.pid in self._claimed or _is_meant(pool, child) or not _had_begun(pool, child):
+                return None
+            self.claim(child.pid)
+            loss = Loss(str(job.correlation_id), child.pid, child.exitcode or EX_OK)
+            return partial(self._unexplained, loss)
+
+        if hasattr(pool, "on_partial_read"):
+            _follow(pool, "on_partial_read", seen)
 
     def _end_round(self) -> None:
         for pid in dict.fromkeys(self._ended):
@@ -135,10 +160,20 @@ class Losses:
             self._unexplained(loss)
 
 
-def _is_orderly(child: _Child) -> bool:
+def _is_meant(pool: object, child: _Child) -> bool:
     """Tell whether a child ended by itself, or because the pool wanted it to."""
     wanted = bool(getattr(child, "_controlled_termination", False))
-    return wanted or child.exitcode in {EX_OK, EX_RECYCLE}
+    ends = getattr(pool, "_state", RUN) != RUN
+    return wanted or ends or child.exitcode in {EX_OK, EX_RECYCLE}
+
+
+def _had_begun(pool: object, child: _Child) -> bool:
+    """Tell whether a dead child had begun a task that the pool knows nothing of yet."""
+    jobs: dict[int, _Job] = getattr(pool, "_cache", {})
+    if any(child.pid in job.worker_pids() for job in list(jobs.values())):
+        return False  # what it has not been heard to say is the end of that one
+    # As the pool asks before it reads the rest; a pipe that it has closed raises.
+    return child.outq._reader.poll(0)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 _Key = TypeVar("_Key")

@@ -141,7 +141,7 @@ class Parents:
         return known
 
     def _unexplained(self, loss: Loss) -> None:
-        """Capture a death that became no failure: the task goes back to its queue, or was done."""
+        """Capture a death that became no failure: the task is run again, or was done."""
         request = request_of(loss.task_id)
         if request is None or request.task.app not in self._apps:
             return
