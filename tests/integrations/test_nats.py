@@ -98,11 +98,13 @@ async def shop() -> AsyncIterator[Shop]:
     client = await connect(PORT)
     shop = Shop(client)
     shop.runtime.install()
-    await shop.stream.add_stream(StreamConfig(name=shop.name, subjects=[f"{shop.name}.>"]))
-    yield shop
-    await shop.stream.delete_stream(shop.name)
-    await client.close()
-    shop.runtime.uninstall()
+    try:
+        await shop.stream.add_stream(StreamConfig(name=shop.name, subjects=[f"{shop.name}.>"]))
+        yield shop
+        await shop.stream.delete_stream(shop.name)
+    finally:
+        await client.close()
+        shop.runtime.uninstall()
 
 
 async def connect(port: int) -> Any:  # noqa: ANN401  # likewise
