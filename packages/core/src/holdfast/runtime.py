@@ -40,9 +40,6 @@ if TYPE_CHECKING:
 _Handler = TypeVar("_Handler", bound=Handler)
 _Step = TypeVar("_Step", bound=Middleware)
 
-ReporterFactory = Callable[["Runtime"], Reporter]
-"""What a reporter's name or dotted path stands for: takes the runtime that will own the reporter."""
-
 SHIPPED_REPORTERS = {
     "logging": "holdfast.runtime:logging_reporter",
     "opentelemetry": "holdfast.integrations.opentelemetry:reporter",

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.signals import got_request_exception, request_started
 from django.http import HttpRequest
 
+from holdfast.complaints import complain
 from holdfast.hooks.loops import watch_loop
 from holdfast_django.capture import capture
 from holdfast_django.current import project_settings
@@ -28,8 +29,7 @@ def receive(request: HttpRequest | None = None, **_: object) -> None:
             shown = settings.DEBUG or settings.DEBUG_PROPAGATE_EXCEPTIONS
             capture(request, error, resumable=not shown)
     except Exception as failure:  # noqa: BLE001  # Django sends with `send`: this would replace the user's error
-        with suppress(Exception):  # standard error may be closed, or None
-            sys.stderr.write(f"holdfast: capture raised {type(failure).__name__}\n")
+        complain(f"capture raised {type(failure).__name__}")
 
 
 def resend(request: HttpRequest) -> None:

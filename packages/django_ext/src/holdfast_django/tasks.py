@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from holdfast.classify import is_control_flow
 from holdfast.codes import ErrorCode
+from holdfast.complaints import complain
 from holdfast.context import WorkContext, begin, current_context, end
 from holdfast.errors import AppError
 from holdfast.hooks import bridge
@@ -77,8 +78,7 @@ def _harmless(receive: _Receiver) -> Callable[..., None]:
         try:
             receive(task_result)
         except Exception as failure:  # noqa: BLE001  # observation never hurts
-            with suppress(Exception):  # standard error may be closed, or None
-                sys.stderr.write(f"holdfast: a task's signal raised {type(failure).__name__}\n")
+            complain(f"a task's signal raised {type(failure).__name__}")
 
     return receiver
 

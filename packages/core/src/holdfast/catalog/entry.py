@@ -1,12 +1,11 @@
 """One code as callers may rely on it, and where all of them are found."""
 
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from holdfast.codes import Declaration, Detail, ErrorKind, declared, register
+from holdfast.complaints import complain
 
 _ADVICE: Final = {
     ErrorKind.INVALID_INPUT: "Correct the request; the same one will be refused again.",
@@ -103,8 +102,7 @@ def tell_late_clashes() -> None:
 
 
 def _say(first: Declaration, second: Declaration) -> None:
-    with suppress(Exception):  # a daemon may have no standard error
-        sys.stderr.write(f"holdfast: {_sentence(first, second)}\n")
+    complain(_sentence(first, second))
 
 
 def _sentence(first: Declaration, second: Declaration) -> str:

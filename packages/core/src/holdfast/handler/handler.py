@@ -6,6 +6,7 @@ from typing import Protocol
 
 from holdfast.classify import Classification, Classifier, Reading, is_control_flow
 from holdfast.clock import Clock, SystemClock
+from holdfast.complaints import complain
 from holdfast.context import current_context
 from holdfast.envelope import answer_to
 from holdfast.events import Event
@@ -13,7 +14,6 @@ from holdfast.frozen import constructor_of
 from holdfast.handler.answering import Answered, Answering, stands_for
 from holdfast.handler.asides import Asides
 from holdfast.handler.busy import Busily, handling
-from holdfast.handler.complaints import complain
 from holdfast.handler.flow import Flow, adrive, drive
 from holdfast.handler.marks import (
     LOGGED,

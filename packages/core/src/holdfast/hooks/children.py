@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from holdfast import environment
 from holdfast.codes import ErrorCode
+from holdfast.complaints import complain
 from holdfast.context import begin, current_context
 from holdfast.errors import AppError
 from holdfast.hooks.process import attached, capture, hide_frame
@@ -207,9 +208,7 @@ def _aboard(writer: "Connection", settings: bytes, header: str, trace_id: str) -
         if trace_id:
             begin(header, trace_id)
     except Exception as failure:  # noqa: BLE001  # a reporter that cannot be made, a module not found
-        with suppress(Exception):
-            said = f"cannot install a runtime in a child: {type(failure).__name__}"
-            sys.stderr.write(f"holdfast: {said}\n")
+        complain(f"cannot install a runtime in a child: {type(failure).__name__}")
     return _Passenger(writer)
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.clock import Clock, SystemClock
 from holdfast.codes import ErrorCode
+from holdfast.complaints import complain
 from holdfast.errors import AppError
 from holdfast.hooks.process import attached, capture
 from holdfast.hooks.servers import program
@@ -234,10 +235,7 @@ def _asked() -> str:
 
 
 def _complain(failure: OSError) -> None:
-    with suppress(Exception):  # standard error may be closed, or None
-        sys.stderr.write(
-            f"holdfast: cannot keep a fault log: {type(failure).__name__}; see HOOKS.FAULTS\n"
-        )
+    complain(f"cannot keep a fault log: {type(failure).__name__}; see HOOKS.FAULTS")
 
 
 hook = Faults()

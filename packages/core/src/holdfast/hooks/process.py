@@ -6,16 +6,15 @@ else the one that asked most recently.
 """
 
 import importlib
-import sys
 import threading
 import weakref
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol, cast
 
 from holdfast import environment
 from holdfast.classify import Classifier, default_classifier
+from holdfast.complaints import complain
 from holdfast.context import WorkContext, current_context, end, left_by, resume
 from holdfast.environment import Environment
 from holdfast.handler import ErrorHandler, Verdict, is_open, verdict_of
@@ -134,8 +133,7 @@ def capture(error: BaseException, origin: Origin, *, resumable: bool = False) ->
         finally:
             end(token)
     except Exception as failure:  # noqa: BLE001  # whoever called the hook must not see this
-        with suppress(Exception):  # standard error may be closed, or None
-            sys.stderr.write(f"holdfast: a hook raised {type(failure).__name__}\n")
+        complain(f"a hook raised {type(failure).__name__}")
         return None
 
 

@@ -4,7 +4,6 @@ Extra: `pip install "holdfast[redis]"`. Two calls at most for each process and s
 nothing happens; all keys expire. Every call ends within a second, and none is on the path of a request.
 """
 
-import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Final, cast
@@ -15,6 +14,7 @@ except ImportError as error:  # say what to install
     raise ImportError('shared alerts need redis: pip install "holdfast[redis]"') from error
 
 from holdfast.clock import Clock
+from holdfast.complaints import complain
 from holdfast.reporting.alerts.rules import AlertRule
 from holdfast.reporting.alerts.seen import MAX_RELEASES, MAX_SEEN, Memory, Seen
 from holdfast.reporting.alerts.shared import SharedFolding
@@ -222,7 +222,5 @@ def _members(told: list[object]) -> Mapping[str, Fields]:
 
 
 def _say(failure: Exception) -> None:
-    with suppress(Exception):  # a daemon may have no standard error
-        sys.stderr.write(
-            f"holdfast: alerts cannot be shared, each process tells its own: {type(failure).__name__}\n"
-        )
+    name = type(failure).__name__
+    complain(f"alerts cannot be shared, each process tells its own: {name}")

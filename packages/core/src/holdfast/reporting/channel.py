@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import Final, Protocol, runtime_checkable
 
 from holdfast.clock import SystemClock
+from holdfast.complaints import complain
 from holdfast.events import Event
 
 
@@ -196,7 +197,7 @@ class Channel:
         waiting = sum(isinstance(item, Event) for item in self._drain())
         self._drop(waiting)
         busy = "" if self._finishing else ", beside the one it was busy with"
-        _say(
+        complain(
             f"reporter {self.name!r} did not finish in time; events not delivered: {waiting}{busy}"
         )
         self._ask(last=True)  # should it come round after all, it still finishes
@@ -329,12 +330,7 @@ class Channel:
             self._failed += 1
             first = self._failed == 1
         if first:
-            _say(
+            complain(
                 f"reporter {self.name!r} raised {type(failure).__name__}; "
                 "further failures are only counted"
             )
-
-
-def _say(sentence: str) -> None:
-    with contextlib.suppress(Exception):  # a daemon may have no standard error
-        sys.stderr.write(f"holdfast: {sentence}\n")

@@ -4,15 +4,14 @@ Each reporter has its own queue and its own thread, started with its first event
 hangs holds up neither the caller nor the others. What cannot be delivered is counted.
 """
 
-import contextlib
 import os
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Protocol, runtime_checkable
 
 from holdfast.clock import Clock, SystemClock
+from holdfast.complaints import complain
 from holdfast.events import Event
 from holdfast.reporting.channel import Channel, Closing, Counting, Delivery, Reporter, turn
 
@@ -83,8 +82,7 @@ class Dispatcher:
         name = type(listener).__name__
         if name not in self._broken:
             self._broken.add(name)
-            with contextlib.suppress(Exception):  # a daemon may have no standard error
-                sys.stderr.write(f"holdfast: {name} raised {type(failure).__name__}\n")
+            complain(f"{name} raised {type(failure).__name__}")
 
     @property
     def reporters(self) -> tuple[Reporter, ...]:

@@ -26,7 +26,6 @@ _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MAX_RULES: Final = 100
 _MAX_CHANNELS: Final = 20
 _VALUES: Final[Mapping[str, Iterable[str]]] = {"kind": ErrorKind, "fault": Fault}
-_NEW: Final = frozenset({"first_seen", "new_in_release"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

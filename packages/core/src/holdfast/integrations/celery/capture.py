@@ -1,12 +1,11 @@
 """Every error of a Celery system, handed over once; this module's variables are global state, as Celery's signals are."""
 
-import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from celery import signals
 
 from holdfast.clock import Clock, SystemClock
+from holdfast.complaints import complain
 from holdfast.integrations.celery import leaving, propagation
 from holdfast.integrations.celery.applications import Applications
 from holdfast.integrations.celery.delivery import Delivery
@@ -82,8 +81,7 @@ class _Quiet:
         try:
             self._receiver(**named)
         except Exception as failure:  # noqa: BLE001  # observation never hurts
-            with suppress(Exception):  # standard error may be closed, or None
-                sys.stderr.write(f"holdfast: a receiver raised {type(failure).__name__}\n")
+            complain(f"a receiver raised {type(failure).__name__}")
 
 
 _capture: list[Capture] = []

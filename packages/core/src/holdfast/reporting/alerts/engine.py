@@ -17,11 +17,12 @@ from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple, TypedDict
 
 from holdfast.clock import Clock, SystemClock
+from holdfast.complaints import complain
 from holdfast.events import Event, Scalar
 from holdfast.kinds import Severity
 from holdfast.reporting.alerts.folding import Due, Folding
 from holdfast.reporting.alerts.message import AlertChannel, AlertMessage, Stage
-from holdfast.reporting.alerts.outbox import Budget, Line, Parcel, Pause, say, tell_all
+from holdfast.reporting.alerts.outbox import Budget, Line, Parcel, Pause, tell_all
 from holdfast.reporting.alerts.quiet import Held, QuietHours, summary
 from holdfast.reporting.alerts.rules import AlertRule
 from holdfast.reporting.alerts.tallies import Tallies
@@ -254,7 +255,7 @@ class Alerts:
     def _note(self, failure: Exception) -> None:
         self.failures += 1
         if self.failures == 1:
-            say(
+            complain(
                 f"alerts: folding raised {type(failure).__name__}; further failures are only counted"
             )
 

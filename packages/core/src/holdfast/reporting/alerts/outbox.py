@@ -1,7 +1,6 @@
 """Messages on their way: a queue and a thread for each channel, retries, and a budget."""
 
 import contextlib
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple
 
 from holdfast.clock import Clock, SystemClock
+from holdfast.complaints import complain
 from holdfast.reporting.alerts.message import AlertChannel, AlertMessage, Stage
 from holdfast.reporting.channel import Delivery, turn
 
@@ -187,7 +187,7 @@ class Line:
         except Exception as failure:  # noqa: BLE001  # whatever a channel raises
             self._failed += 1
             if self._failed == 1:
-                say(f"alerts: channel {self.name!r} raised {type(failure).__name__}")
+                complain(f"alerts: channel {self.name!r} raised {type(failure).__name__}")
             return failure
         finally:
             turn.busy = False
@@ -214,7 +214,7 @@ class Line:
     def _lose(self, parcel: Parcel) -> None:
         self._lost += 1
         if self._lost == 1:
-            say(f"alerts: channel {self.name!r} lost a message; further ones are only counted")
+            complain(f"alerts: channel {self.name!r} lost a message; further ones are only counted")
         parcel.done()
 
     def _ask(self, *, last: bool) -> threading.Event | None:
@@ -280,9 +280,3 @@ def _both(first: Callable[[], None], second: Callable[[], None]) -> None:
 
 def _nothing() -> None:
     """Do nothing: nobody waits for this parcel."""
-
-
-def say(sentence: str) -> None:
-    """Write a line to standard error: telling people is what failed."""
-    with contextlib.suppress(Exception):  # a daemon may have no standard error
-        sys.stderr.write(f"holdfast: {sentence}\n")

@@ -1,4 +1,4 @@
-"""What goes wrong within the handler itself, and has nobody else to be told to."""
+"""What went wrong within the suite itself, and has nobody else to be told to."""
 
 import contextlib
 import sys
