@@ -5,6 +5,7 @@ application's (an adapter's resolver knows it), the process's default.
 """
 
 import importlib
+import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -52,6 +53,9 @@ class StandIn(Environment, Protocol):
 _active: ContextVar[Environment | None] = ContextVar("holdfast_runtime", default=None)
 _resolvers: list[Callable[[], Environment | None]] = []
 _default: list[Environment] = []
+_known: "weakref.WeakSet[Environment]" = weakref.WeakSet()
+"""Every runtime that is not closed."""
+_crowd_watchers: list[Callable[[], None]] = []
 _stand_in: list[StandIn] = []
 """Made because somebody asked before there was a runtime; gives way to the first that is made."""
 
@@ -71,6 +75,29 @@ def found() -> Environment | None:
         if environment is not None:
             return environment
     return default()
+
+
+def enlist(environment: Environment) -> None:
+    """Count a runtime among those that calls may belong to."""
+    _known.add(environment)
+    if len(_known) > 1:
+        for crowded in _crowd_watchers:
+            crowded()
+
+
+def dismiss(environment: Environment) -> None:
+    """Count a runtime no more: it is closed."""
+    _known.discard(environment)
+
+
+def is_alone(environment: Environment) -> bool:
+    """Tell whether every call of this process belongs to one runtime."""
+    return len(_known) == 1 and environment in _known
+
+
+def at_crowd(watcher: Callable[[], None]) -> None:
+    """Call a function whenever there comes to be more than one runtime."""
+    _crowd_watchers.append(watcher)
 
 
 @contextmanager

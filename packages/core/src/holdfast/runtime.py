@@ -5,13 +5,14 @@ Everything that lives belongs to a `Runtime`; a test makes a fresh one and nothi
 
 import atexit
 import importlib
-import os
+import random
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast, overload
 
 from holdfast import environment
 from holdfast.catalog.entry import tell_late_clashes
-from holdfast.classify import Classifier, Explanation, Rule
+from holdfast.classify import Classifier, Explanation, Reading, Rule
 from holdfast.clock import Clock, SystemClock
 from holdfast.codes import Severity
 from holdfast.envelope import Answer, Format, Rendered, negotiate, render
@@ -25,23 +26,23 @@ from holdfast.hooks.leaving.crash import Crash, SharedBudget
 from holdfast.hooks.leaving.departure import Departure
 from holdfast.loading import Loader
 from holdfast.origin import ErrorContext, Origin
+from holdfast.parts import make_redactor, notes
 from holdfast.record import failure_facts
-from holdfast.redact import Redactor
 from holdfast.reporting.channel import turn
 from holdfast.reporting.dispatcher import Dispatcher, Reporter
-from holdfast.reporting.logging import LoggingReporter
 from holdfast.reporting.statistics import ErrorStatistics
 from holdfast.settings import Settings, load_settings
 from holdfast.strict import Notation
 
 if TYPE_CHECKING:
     from holdfast.reporting.alerts.engine import Alerts
+    from holdfast.resilience.policies import Policies
 
 _Handler = TypeVar("_Handler", bound=Handler)
 _Step = TypeVar("_Step", bound=Middleware)
 
 SHIPPED_REPORTERS = {
-    "logging": "holdfast.runtime:logging_reporter",
+    "logging": "holdfast.parts:logging_reporter",
     "opentelemetry": "holdfast.integrations.opentelemetry:reporter",
     "prometheus": "holdfast.integrations.prometheus:reporter",
     "sentry": "holdfast.integrations.sentry:reporter",
@@ -65,7 +66,8 @@ class Runtime:
         settings: What it is told; defaults hold for whatever is left out.
         rules: The project's rules, asked after those in the settings.
         adapter_rules: An adapter's rules, asked after the project's.
-        clock: Source of time for records and health.
+        clock: Source of time for everything that measures, stamps or waits.
+        chance: Draws what is left to chance, such as jitter.
         reporters: Told beside those the settings name.
         notation: How the settings were written, for messages about them.
 
@@ -91,12 +93,14 @@ class Runtime:
         rules: Iterable[Rule] = (),
         adapter_rules: Iterable[Rule] = (),
         clock: Clock | None = None,
+        chance: random.Random | None = None,
         reporters: Iterable[Reporter] = (),
         notation: Notation | None = None,
     ) -> None:
         self.settings = settings or Settings()
         self.clock = clock or SystemClock()
-        self.redactor = _redactor(self.settings)
+        self.chance = chance or random.Random()
+        self.redactor = make_redactor(self.settings)
         self.health = HealthRegistry(self.clock, self.redactor, departure.stopping)
         self.statistics = ErrorStatistics(self.clock)  # before the reporters, which may read it
         loader = Loader(notation or Notation(), self.redactor)
@@ -113,7 +117,7 @@ class Runtime:
         loader.finish()
         tell_late_clashes()
         self.dispatcher = Dispatcher(
-            [*cast("list[Reporter]", made), *reporters, *_notes()],
+            [*cast("list[Reporter]", made), *reporters, *notes()],
             listeners=[self.statistics, *([] if self.alerts is None else [self.alerts])],
             queue_size=self.settings.reporting.queue_size,
             inline=self.settings.reporting.inline,
@@ -133,6 +137,18 @@ class Runtime:
         self._format = (
             Format.PROBLEM if self.settings.response_format == "problem" else Format.ENVELOPE
         )
+        environment.enlist(self)
+
+    @cached_property
+    def policies(self) -> "Policies":
+        """The live state of policies; made with the first."""
+        made = importlib.import_module("holdfast.resilience.policies").Policies
+        return cast("Policies", made(self))
+
+    @property
+    def policy_settings(self) -> Mapping[str, Mapping[str, object]]:
+        """Options by policy, as the settings hold them."""
+        return self.settings.policies
 
     def handle(self, error: BaseException, origin: Origin) -> Verdict:
         """Decide about an exception that reached a boundary; never raises.
@@ -158,6 +174,10 @@ class Runtime:
             'built-in rule, TimeoutError'
         """
         return self.handler.classifier.explain(error, context)
+
+    def read(self, error: BaseException) -> Reading:
+        """Return what an error means, without recording anything; never raises."""
+        return self.handler.classifier.read(error)
 
     async def ahandle(self, error: BaseException, origin: Origin) -> Verdict:
         """Decide as `handle` does, with coroutines of user code awaited on the running event loop.
@@ -333,6 +353,7 @@ class Runtime:
             waited = round(self.clock.monotonic() - self._left_at, 3)
             self._left_at = None
             self._say("process.leaving", departure.departure(), {"waited": waited})
+        environment.dismiss(self)
         self.dispatcher.close(self.settings.reporting.flush_timeout)
         if self.alerts is not None:
             self.alerts.close(self.settings.reporting.flush_timeout)
@@ -438,50 +459,9 @@ def stand_in() -> Runtime:
     return made
 
 
-def logging_reporter(runtime: Runtime) -> Reporter:
-    """Make the reporter that writes log lines, with the handler the settings ask for."""
-    told = runtime.settings
-    settings = told.logging
-    if settings.format != "none":
-        attach = importlib.import_module("holdfast.integrations.jsonlogger").attach_handler
-        attach(settings.logger, settings.format, settings.level)
-    return LoggingReporter(
-        logger=settings.logger,
-        traceback=settings.traceback,
-        level=Severity[settings.level],
-        labels={
-            "service": told.service,
-            "environment": told.environment,
-            "release": told.release,
-        },
-        redactor=runtime.redactor,
-    )
-
-
 def _alerts(runtime: Runtime, loader: Loader, notation: Notation) -> "Alerts | None":
     """Return the alerts that the settings ask for; without rules nothing is loaded."""
     if not runtime.settings.alerts.rules:
         return None
     made = importlib.import_module("holdfast.alerting").make_alerts
     return cast("Alerts", made(runtime, loader, notation))
-
-
-def _notes() -> list[Reporter]:
-    """Return who tells `holdfast run`, if that started this process, what was recorded already."""
-    if not os.environ.get("HOLDFAST_RUN"):
-        return []
-    told = importlib.import_module("holdfast.hooks.jobs.told")
-    return cast("list[Reporter]", told.notes())
-
-
-def _redactor(settings: Settings) -> Redactor:
-    wanted = settings.redact
-    return Redactor(
-        keys=wanted.keys,
-        allowed_keys=wanted.allowed_keys,
-        patterns=wanted.patterns,
-        mask=wanted.mask,
-        max_depth=wanted.max_depth,
-        max_items=wanted.max_items,
-        max_length=wanted.max_length,
-    )

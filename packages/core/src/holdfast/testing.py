@@ -38,6 +38,17 @@ class FakeClock:
         """Let time pass."""
         self._elapsed += seconds
 
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, at once."""
+        self.advance(seconds)
+
+    async def asleep(self, seconds: float) -> None:
+        """Let time pass, and give others of the event loop a turn."""
+        import asyncio  # noqa: PLC0415  # loaded by whoever runs a loop, and by nobody else
+
+        self.advance(seconds)
+        await asyncio.sleep(0)
+
 
 class RecordingReporter:
     """Keeps every event.

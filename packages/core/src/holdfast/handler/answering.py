@@ -12,8 +12,9 @@ from holdfast.classify import Classification, is_control_flow
 from holdfast.clock import Clock
 from holdfast.codes import Severity
 from holdfast.events import Event, Scalar
+from holdfast.flow import Flow
 from holdfast.handler.asides import Asides, CrowdedError, OverdueError
-from holdfast.handler.flow import Flow, is_failure
+from holdfast.handler.failures import is_failure
 from holdfast.handler.pipeline import PATIENCE
 from holdfast.handler.recovery import Attempt, Recovery
 from holdfast.handler.routing import Handler, Recovered, Routes, Target

@@ -10,11 +10,11 @@ from holdfast.complaints import complain
 from holdfast.context import current_context
 from holdfast.envelope import answer_to
 from holdfast.events import Event
+from holdfast.flow import Flow, adrive, drive
 from holdfast.frozen import constructor_of
 from holdfast.handler.answering import Answered, Answering, stands_for
 from holdfast.handler.asides import Asides
 from holdfast.handler.busy import Busily, handling
-from holdfast.handler.flow import Flow, adrive, drive
 from holdfast.handler.marks import (
     LOGGED,
     earlier,

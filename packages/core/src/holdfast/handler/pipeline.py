@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from holdfast.callables import is_async, name_of
 from holdfast.classify import is_control_flow
 from holdfast.complaints import complain
+from holdfast.flow import Flow, adrive, drive
 from holdfast.forks import ForkSafeLock
 from holdfast.handler.asides import Asides
 from holdfast.handler.busy import Busily
-from holdfast.handler.flow import Flow, adrive, drive, is_failure
+from holdfast.handler.failures import is_failure
 from holdfast.handler.verdict import Verdict
 from holdfast.origin import ErrorContext
 

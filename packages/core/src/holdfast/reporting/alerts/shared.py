@@ -417,7 +417,7 @@ class _Passed:
 
     def __init__(self, clock: Clock) -> None:
         self.seconds = 0.0
-        self.now = clock.now
+        self.now, self.sleep, self.asleep = clock.now, clock.sleep, clock.asleep
 
     def monotonic(self) -> float:
         """Return the seconds."""

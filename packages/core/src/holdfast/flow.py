@@ -1,10 +1,9 @@
-"""Decisions that wait for user code: written once, as generators, and driven by two short drivers.
+"""Decisions that wait: written once, as generators, and driven by two short drivers.
 
-A flow yields each call it wants made and is sent what came of it; how that is waited for, on this
-thread or on an event loop, is the driver's business.
+A flow yields each thing it waits for and is sent what came of it; whether that is waited for on this
+thread or on an event loop is the driver's business.
 """
 
-import sys
 from collections.abc import Generator
 from typing import Protocol, TypeAlias, TypeVar, cast
 
@@ -12,14 +11,14 @@ _Result = TypeVar("_Result")
 
 
 class Ask(Protocol):
-    """One call of user code that a flow waits for."""
+    """One thing that a flow waits for: a call of user code, a delay, a signal."""
 
     def now(self) -> object:
-        """Make the call, and wait for its end on this thread."""
+        """Do it, and wait for its end on this thread."""
         ...
 
     async def later(self) -> object:
-        """Make the call, and leave the running event loop to others until its end."""
+        """Do it, and leave the running event loop to others until its end."""
         ...
 
 
@@ -54,20 +53,3 @@ async def adrive(flow: Flow[_Result]) -> _Result:
                 ask = flow.send(answer)
     except StopIteration as end:
         return cast("_Result", end.value)
-
-
-def is_failure(failure: BaseException) -> bool:
-    """Tell whether user code failed, and nobody ends the work around it by an exit or a cancellation."""
-    if isinstance(failure, Exception):
-        return True
-    # By name, so that importing the suite does not import asyncio.
-    return type(failure).__name__ == "CancelledError" and not _is_being_cancelled()
-
-
-def _is_being_cancelled() -> bool:
-    asyncio = sys.modules.get("asyncio")
-    try:
-        task = None if asyncio is None else asyncio.current_task()
-    except RuntimeError:  # no loop runs here
-        return False
-    return task is not None and task.cancelling() > 0

@@ -1,0 +1,96 @@
+"""A policy around one function: finds the runtime at each call, or the short way when there is but one."""
+
+import weakref
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from holdfast import environment
+from holdfast.callables import is_async
+from holdfast.flow import adrive, drive
+from holdfast.resilience.host import Host, current_host
+from holdfast.resilience.live import LivePolicy
+from holdfast.resilience.outcome import Outcome
+from holdfast.resilience.weaving import Gate, Shape, weave
+
+if TYPE_CHECKING:
+    from holdfast.resilience.policy import Policy
+
+_gates: "weakref.WeakSet[Gate]" = weakref.WeakSet()
+
+
+def bound(policy: "Policy", function: Callable[..., object]) -> Callable[..., object]:
+    """Return a function that makes its calls through a policy."""
+    gate = Gate()
+    shape = _shape(policy)
+    kind = _Awaited if is_async(function) else _Plain
+    return weave(function, shape, gate, kind(policy, function, gate, shape))
+
+
+def _shape(policy: "Policy") -> Shape:
+    kinds = {type(layer).__name__ for layer in policy.layers}
+    return Shape("Timeout" in kinds, "Retry" in kinds, "Breaker" in kinds)
+
+
+class _Bound:
+    """The long way of one function's calls."""
+
+    def __init__(
+        self, policy: "Policy", function: Callable[..., object], gate: Gate, shape: Shape
+    ) -> None:
+        self.policy = policy
+        self.function = function
+        self.gate = gate
+        self.shape = shape
+
+    def live(self) -> LivePolicy:
+        """Return the policy at work in the current runtime; opens the gate when there is no other."""
+        host: Host = current_host()
+        live = host.policies.of(self.policy)
+        if environment.is_alone(host):
+            live.open(self.gate, self.shape)
+            _gates.add(self.gate)
+        return live
+
+
+class _Plain(_Bound):
+    def run(self, args: tuple[object, ...], kwargs: Mapping[str, Any]) -> object:
+        """Make the call."""
+        return self.live().run(self.function, args, kwargs)
+
+    def failed(
+        self,
+        error: BaseException,
+        period: object,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Outcome:
+        """Go on after the first attempt."""
+        return drive(self.live().resumed(self.function, args, kwargs, error, period))
+
+
+class _Awaited(_Bound):
+    async def run(self, args: tuple[object, ...], kwargs: Mapping[str, Any]) -> object:
+        """Make the call."""
+        return await self.live().arun(
+            cast("Callable[..., Awaitable[object]]", self.function), args, kwargs
+        )
+
+    async def failed(
+        self,
+        error: BaseException,
+        period: object,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Outcome:
+        """Go on after the first attempt."""
+        return await adrive(self.live().resumed(self.function, args, kwargs, error, period))
+
+
+def _shut() -> None:
+    """Send every call the long way: there is more than one runtime, and each call must find its own."""
+    for gate in tuple(_gates):
+        gate.shut()
+    _gates.clear()
+
+
+environment.at_crowd(_shut)

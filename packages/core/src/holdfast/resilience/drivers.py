@@ -1,0 +1,101 @@
+"""What the layers of a policy wait for: the call itself, a delay, a signal.
+
+The two drivers of `holdfast.flow` do the waiting, on a thread or on an event loop.
+"""
+
+import math
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from holdfast.clock import Clock
+from holdfast.resilience.outcome import Outcome
+from holdfast.resilience.signal import Signal
+
+MIN_WAIT: Final = 1e-6
+"""Seconds below which nothing is waited for: `time.sleep(0)` alone costs a tenth of a millisecond."""
+
+
+@dataclass(slots=True)
+class Invoke:
+    """Call a function and bring back its outcome; nothing that it raises goes through.
+
+    Args:
+        function: Plain, or returning an awaitable, which only an event loop can wait for.
+        args: Its arguments.
+        kwargs: Those by name.
+        timeout: Seconds after which an event loop cancels it; a plain function goes on to its end.
+    """
+
+    function: Callable[..., object]
+    args: tuple[object, ...] = ()
+    kwargs: Mapping[str, Any] | None = None
+    timeout: float = math.inf
+
+    def now(self) -> Outcome:
+        """Call it on this thread."""
+        try:
+            value = self.function(*self.args, **(self.kwargs or {}))
+            if hasattr(value, "__await__"):
+                _refuse(value)
+        except BaseException as error:  # noqa: BLE001  # the layers say what it means
+            return Outcome(error)
+        return Outcome(None, value)
+
+    async def later(self) -> Outcome:
+        """Call it, and wait for what it returns if that can be awaited."""
+        try:
+            value: Any = self.function(*self.args, **(self.kwargs or {}))
+            if hasattr(value, "__await__"):
+                value = await (value if self.timeout == math.inf else _within(value, self.timeout))
+        except BaseException as error:  # noqa: BLE001  # the layers say what it means
+            return Outcome(error)
+        return Outcome(None, value)
+
+
+@dataclass(slots=True)
+class Wait:
+    """Let time pass."""
+
+    clock: Clock
+    seconds: float
+
+    def now(self) -> None:
+        """Block this thread."""
+        if self.seconds > MIN_WAIT:
+            self.clock.sleep(self.seconds)
+
+    async def later(self) -> None:
+        """Leave the event loop to others."""
+        if self.seconds > MIN_WAIT:
+            await self.clock.asleep(self.seconds)
+
+
+@dataclass(slots=True)
+class WaitFor:
+    """Wait for a signal, a limited time; brings back whether it was given."""
+
+    signal: Signal
+    seconds: float
+
+    def now(self) -> bool:
+        """Block this thread."""
+        return self.signal.wait(self.seconds)
+
+    async def later(self) -> bool:
+        """Leave the event loop to others."""
+        return await self.signal.await_(self.seconds)
+
+
+async def _within(awaitable: Any, seconds: float) -> object:  # noqa: ANN401  # whatever the function returned
+    asyncio = sys.modules["asyncio"]  # who runs a loop has loaded it
+    async with asyncio.timeout(seconds):
+        return await awaitable
+
+
+def _refuse(awaitable: object) -> None:
+    close: Callable[[], None] | None = getattr(awaitable, "close", None)
+    if close is not None:
+        close()  # or Python warns that nobody waited for it
+    raise TypeError("a plain call returned an awaitable; use `await policy.acall(...)` for it")

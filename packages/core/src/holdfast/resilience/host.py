@@ -1,0 +1,45 @@
+"""The runtime as resilience needs it."""
+
+import random
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol, cast
+
+from holdfast.classify import Reading
+from holdfast.clock import Clock
+from holdfast.environment import Environment, current
+
+if TYPE_CHECKING:
+    from holdfast.resilience.policies import Policies
+
+
+class Host(Environment, Protocol):
+    """A runtime that keeps the live state of policies."""
+
+    @property
+    def clock(self) -> Clock:
+        """What time is measured and waited by."""
+        ...
+
+    @property
+    def chance(self) -> random.Random:
+        """Draws what is left to chance, such as jitter."""
+        ...
+
+    @property
+    def policies(self) -> "Policies":
+        """The live state of policies, by name."""
+        ...
+
+    @property
+    def policy_settings(self) -> Mapping[str, Mapping[str, object]]:
+        """Options by policy, as the settings hold them."""
+        ...
+
+    def read(self, error: BaseException) -> Reading:
+        """Return what an error means; never raises."""
+        ...
+
+
+def current_host() -> Host:
+    """Return the runtime that keeps the live state of the call at hand."""
+    return cast("Host", current())

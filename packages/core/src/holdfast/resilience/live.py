@@ -1,0 +1,100 @@
+"""A policy at work in one runtime: its live layers, joined once."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from holdfast.flow import adrive, drive
+from holdfast.resilience.breaking import BreakerLayer
+from holdfast.resilience.call import Call, Inner, Steps, make_call
+from holdfast.resilience.circuit.period import Period
+from holdfast.resilience.circuit.permit import Permit
+from holdfast.resilience.outcome import Outcome
+from holdfast.resilience.retry import RetryLayer
+from holdfast.resilience.scope import current_scope
+from holdfast.resilience.timeout import TimeLayer
+from holdfast.resilience.weaving import Gate, Shape
+
+if TYPE_CHECKING:
+    from holdfast.resilience.host import Host
+    from holdfast.resilience.policy import Policy
+
+_PLAIN = (BreakerLayer, RetryLayer, TimeLayer)
+
+
+class LivePolicy:
+    """One policy in one runtime; thread-safe."""
+
+    def __init__(self, policy: "Policy", host: "Host") -> None:
+        self.policy = policy
+        self.host = host
+        self.layers = [layer.live(policy.name, host) for layer in policy.layers]
+        way: Inner = make_call
+        for layer in reversed(self.layers):
+            way = partial(layer.steps, inner=way)
+        self._way = way
+
+    def run(
+        self, function: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, Any]
+    ) -> object:
+        """Call a plain function through all layers."""
+        return _ended(drive(self._steps(Call(function, args, kwargs))))
+
+    async def arun(
+        self, function: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, Any]
+    ) -> object:
+        """Call a coroutine function through all layers."""
+        return _ended(await adrive(self._steps(Call(function, args, kwargs))))
+
+    def resumed(
+        self,
+        function: Callable[..., object],
+        args: tuple[object, ...],
+        kwargs: Mapping[str, Any],
+        error: BaseException,
+        period: object,
+    ) -> Steps:
+        """Return the steps of a call whose first attempt was made, and failed, on the short way."""
+        permit = None
+        breaker = self._one(BreakerLayer)
+        if breaker is not None:
+            permit = Permit(breaker.breaker.circuit, cast("Period", period))
+        return self._steps(Call(function, args, kwargs, taken=Outcome(error), permit=permit))
+
+    def open(self, gate: Gate, shape: Shape) -> None:
+        """Let calls of a function take the short way, if that does all that this policy asks for."""
+        if self.shape() != shape:
+            return
+        retry, timed, breaker = self._one(RetryLayer), self._one(TimeLayer), self._one(BreakerLayer)
+        gate.first = None if retry is None else retry.first
+        gate.seconds = 0.0 if timed is None else timed.seconds
+        gate.monotonic = self.host.clock.monotonic
+        if breaker is None:
+            gate.period = True
+        else:
+            gate.leave = breaker.breaker.circuit.unwatch
+            breaker.breaker.watch(gate)
+
+    def shape(self) -> Shape:
+        """Return what the short way has to do."""
+        return Shape(
+            timed=self._one(TimeLayer) is not None,
+            retried=self._one(RetryLayer) is not None,
+            counted=self._one(BreakerLayer) is not None,
+        )
+
+    def _steps(self, call: Call) -> Steps:
+        call.outer = current_scope.get()[1]
+        return self._way(call)
+
+    def _one(self, kind: type[Any]) -> Any:
+        return next((layer for layer in self.layers if isinstance(layer, kind)), None)
+
+
+def _ended(outcome: Outcome) -> object:
+    if outcome.error is None:
+        return outcome.value
+    try:
+        raise outcome.error
+    finally:
+        del outcome  # or the error would hold itself by its traceback
