@@ -1,7 +1,6 @@
 """A policy: its layers, their order, and the ways to use it."""
 
 import pytest
-from conftest import Way
 
 from holdfast import ServiceUnavailableError
 from holdfast.resilience.breaking import Breaker
@@ -10,6 +9,8 @@ from holdfast.resilience.policy import Policy
 from holdfast.resilience.retry import Retry
 from holdfast.resilience.timeout import Timeout
 from holdfast.testing import RecordingRuntime
+
+from tests.core.ways import Way
 
 
 class Flaky:
