@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from holdfast import environment
 from holdfast.callables import is_async
 from holdfast.flow import adrive, drive
+from holdfast.resilience.call import Steps
 from holdfast.resilience.host import Host, current_host
 from holdfast.resilience.live import LivePolicy
 from holdfast.resilience.outcome import Outcome
@@ -41,15 +42,28 @@ class _Bound:
         self.function = function
         self.gate = gate
         self.shape = shape
+        self._opened: LivePolicy | None = None
 
     def live(self) -> LivePolicy:
         """Return the policy at work in the current runtime; opens the gate when there is no other."""
         host: Host = current_host()
         live = host.policies.of(self.policy)
-        if environment.is_alone(host):
+        if self.gate.period is None and environment.is_alone(host):
+            self._opened = live
             live.open(self.gate, self.shape)
             _gates.add(self.gate)
         return live
+
+    def resumed(
+        self,
+        error: BaseException,
+        period: object,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Steps:
+        """Return what comes after a first attempt that failed: in the runtime that opened the gate."""
+        live = self._opened or self.live()
+        return live.resumed(self.function, args, kwargs, error, period)
 
 
 class _Plain(_Bound):
@@ -65,7 +79,7 @@ class _Plain(_Bound):
         kwargs: Mapping[str, Any],
     ) -> Outcome:
         """Go on after the first attempt."""
-        return drive(self.live().resumed(self.function, args, kwargs, error, period))
+        return drive(self.resumed(error, period, args, kwargs))
 
 
 class _Awaited(_Bound):
@@ -83,7 +97,7 @@ class _Awaited(_Bound):
         kwargs: Mapping[str, Any],
     ) -> Outcome:
         """Go on after the first attempt."""
-        return await adrive(self.live().resumed(self.function, args, kwargs, error, period))
+        return await adrive(self.resumed(error, period, args, kwargs))
 
 
 def _shut() -> None:

@@ -7,17 +7,19 @@ import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from holdfast.clock import Clock
 from holdfast.resilience.outcome import Outcome
 from holdfast.resilience.signal import Signal
 
+_NO_NAMES: Final[Mapping[str, Any]] = MappingProxyType({})
+
 MIN_WAIT: Final = 1e-6
 """Seconds below which nothing is waited for: `time.sleep(0)` alone costs a tenth of a millisecond."""
 
 
-@dataclass(slots=True)
 class Invoke:
     """Call a function and bring back its outcome; nothing that it raises goes through.
 
@@ -28,15 +30,24 @@ class Invoke:
         timeout: Seconds after which an event loop cancels it; a plain function goes on to its end.
     """
 
-    function: Callable[..., object]
-    args: tuple[object, ...] = ()
-    kwargs: Mapping[str, Any] | None = None
-    timeout: float = math.inf
+    __slots__ = ("args", "function", "kwargs", "timeout")
+
+    def __init__(
+        self,
+        function: Callable[..., object],
+        args: tuple[object, ...] = (),
+        kwargs: Mapping[str, Any] = _NO_NAMES,
+        timeout: float = math.inf,
+    ) -> None:
+        self.function = function
+        self.args = args
+        self.kwargs = kwargs
+        self.timeout = timeout
 
     def now(self) -> Outcome:
         """Call it on this thread."""
         try:
-            value = self.function(*self.args, **(self.kwargs or {}))
+            value = self.function(*self.args, **self.kwargs)
             if hasattr(value, "__await__"):
                 _refuse(value)
         except BaseException as error:  # noqa: BLE001  # the layers say what it means
@@ -46,7 +57,7 @@ class Invoke:
     async def later(self) -> Outcome:
         """Call it, and wait for what it returns if that can be awaited."""
         try:
-            value: Any = self.function(*self.args, **(self.kwargs or {}))
+            value: Any = self.function(*self.args, **self.kwargs)
             if hasattr(value, "__await__"):
                 value = await (value if self.timeout == math.inf else _within(value, self.timeout))
         except BaseException as error:  # noqa: BLE001  # the layers say what it means

@@ -1,8 +1,9 @@
 """A policy at work in one runtime: its live layers, joined once."""
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from holdfast.flow import adrive, drive
 from holdfast.resilience.breaking import BreakerLayer
@@ -11,7 +12,7 @@ from holdfast.resilience.circuit.period import Period
 from holdfast.resilience.circuit.permit import Permit
 from holdfast.resilience.outcome import Outcome
 from holdfast.resilience.retry import RetryLayer
-from holdfast.resilience.scope import current_scope
+from holdfast.resilience.scope import UNBOUNDED, current_scope
 from holdfast.resilience.timeout import TimeLayer
 from holdfast.resilience.weaving import Gate, Shape
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from holdfast.resilience.host import Host
     from holdfast.resilience.policy import Policy
 
-_PLAIN = (BreakerLayer, RetryLayer, TimeLayer)
+_Layer = TypeVar("_Layer")
 
 
 class LivePolicy:
@@ -29,6 +30,9 @@ class LivePolicy:
         self.policy = policy
         self.host = host
         self.layers = [layer.live(policy.name, host) for layer in policy.layers]
+        self.breaker = self._one(BreakerLayer)
+        self.retry = self._one(RetryLayer)
+        self._time = self._one(TimeLayer)
         way: Inner = make_call
         for layer in reversed(self.layers):
             way = partial(layer.steps, inner=way)
@@ -56,38 +60,36 @@ class LivePolicy:
     ) -> Steps:
         """Return the steps of a call whose first attempt was made, and failed, on the short way."""
         permit = None
-        breaker = self._one(BreakerLayer)
-        if breaker is not None:
-            permit = Permit(breaker.breaker.circuit, cast("Period", period))
+        if self.breaker is not None:
+            permit = Permit(self.breaker.breaker.circuit, cast("Period", period))
         return self._steps(Call(function, args, kwargs, taken=Outcome(error), permit=permit))
 
     def open(self, gate: Gate, shape: Shape) -> None:
         """Let calls of a function take the short way, if that does all that this policy asks for."""
         if self.shape() != shape:
             return
-        retry, timed, breaker = self._one(RetryLayer), self._one(TimeLayer), self._one(BreakerLayer)
-        gate.first = None if retry is None else retry.first
-        gate.seconds = 0.0 if timed is None else timed.seconds
+        gate.scope = UNBOUNDED if self.retry is None else (math.inf, self.retry.first)
+        gate.seconds = 0.0 if self._time is None else self._time.seconds
         gate.monotonic = self.host.clock.monotonic
-        if breaker is None:
+        if self.breaker is None:
             gate.period = True
         else:
-            gate.leave = breaker.breaker.circuit.unwatch
-            breaker.breaker.watch(gate)
+            gate.leave = self.breaker.breaker.circuit.unwatch
+            self.breaker.breaker.watch(gate)
 
     def shape(self) -> Shape:
         """Return what the short way has to do."""
         return Shape(
-            timed=self._one(TimeLayer) is not None,
-            retried=self._one(RetryLayer) is not None,
-            counted=self._one(BreakerLayer) is not None,
+            timed=self._time is not None,
+            retried=self.retry is not None,
+            counted=self.breaker is not None,
         )
 
     def _steps(self, call: Call) -> Steps:
         call.outer = current_scope.get()[1]
         return self._way(call)
 
-    def _one(self, kind: type[Any]) -> Any:
+    def _one(self, kind: type[_Layer]) -> _Layer | None:
         return next((layer for layer in self.layers if isinstance(layer, kind)), None)
 
 

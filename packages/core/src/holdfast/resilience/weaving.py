@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from holdfast.callables import is_async
 from holdfast.resilience.circuit.period import EVERY
 from holdfast.resilience.outcome import Outcome
-from holdfast.resilience.scope import UNBOUNDED, Attempt, current_scope
+from holdfast.resilience.scope import UNBOUNDED, Scope, current_scope
 
 _Kind = inspect.Parameter
 
@@ -37,17 +37,17 @@ class Gate:
         leave: Has the circuit leave the gate alone.
         seconds: The time limit.
         monotonic: The clock of the limit.
-        first: The attempt that a first call is.
+        scope: What a first attempt runs within, but for the time limit.
     """
 
-    __slots__ = ("__weakref__", "first", "leave", "monotonic", "period", "seconds")
+    __slots__ = ("__weakref__", "leave", "monotonic", "period", "scope", "seconds")
 
     def __init__(self) -> None:
         self.period: object = None
         self.leave: Callable[[Gate], None] | None = None
         self.seconds = 0.0
         self.monotonic: Callable[[], float] = float
-        self.first: Attempt | None = None
+        self.scope: Scope = UNBOUNDED
 
     def shut(self) -> None:
         """Send calls the long way, whatever the circuit does."""
@@ -101,7 +101,6 @@ def weave(
         "_h_set": current_scope.set,
         "_h_reset": current_scope.reset,
         "_h_unbounded": UNBOUNDED,
-        "_h_infinite": UNBOUNDED[0],
     }
     source = _source(shape, _signature(function, names), is_asynchronous=is_async(function))
     exec(compile(source, f"<holdfast: {_name(function)}>", "exec"), names)  # noqa: S102  # made of parameter names alone
@@ -166,13 +165,15 @@ def _declared(parameter: inspect.Parameter, names: dict[str, object]) -> str:
 def _source(shape: Shape, signature: _Signature, *, is_asynchronous: bool) -> str:
     waiting, defined = ("await ", "async def") if is_asynchronous else ("", "def")
     scoped = shape.timed or shape.retried
-    until = "_h_gate.monotonic() + _h_gate.seconds" if shape.timed else "_h_infinite"
+    scope = "_h_gate.scope"
+    if shape.timed:
+        scope = "(_h_gate.monotonic() + _h_gate.seconds, _h_gate.scope[1])"
     lines = [
         f"{defined} guarded({signature.parameters}):",
         " _h_period = _h_gate.period",
         " if _h_period is None or _h_get() is not _h_unbounded:",
         f"  return {waiting}_h_run({signature.args}, {signature.kwargs})",
-        *([f" _h_token = _h_set(({until}, _h_gate.first))"] if scoped else []),
+        *([f" _h_token = _h_set({scope})"] if scoped else []),
         " try:",
         f"  _h_result = {waiting}_h_function({signature.passed})",
         " except BaseException as _h_error:",
