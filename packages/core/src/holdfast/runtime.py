@@ -86,7 +86,7 @@ class Runtime:
     _is_late = False
     """Whether a reporter held up an error while the process was leaving: nothing is waited for again."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all but the first are keywords
         self,
         settings: Settings | None = None,
         *,
@@ -99,7 +99,7 @@ class Runtime:
     ) -> None:
         self.settings = settings or Settings()
         self.clock = clock or SystemClock()
-        self.chance = chance or random.Random()
+        self.chance = chance or random.Random()  # noqa: S311  # spreads delays, keeps no secret
         self.redactor = make_redactor(self.settings)
         self.health = HealthRegistry(self.clock, self.redactor, departure.stopping)
         self.statistics = ErrorStatistics(self.clock)  # before the reporters, which may read it

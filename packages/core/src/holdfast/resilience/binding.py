@@ -8,6 +8,7 @@ from holdfast import environment
 from holdfast.callables import is_async
 from holdfast.flow import adrive, drive
 from holdfast.resilience.call import Steps
+from holdfast.resilience.drivers import refuse_awaitable
 from holdfast.resilience.host import Host, current_host
 from holdfast.resilience.live import LivePolicy
 from holdfast.resilience.outcome import Outcome
@@ -64,6 +65,10 @@ class _Bound:
         """Return what comes after a first attempt that failed: in the runtime that opened the gate."""
         live = self._opened or self.live()
         return live.resumed(self.function, args, kwargs, error, period)
+
+    def unawaited(self, result: object, period: object) -> object:  # noqa: ARG002  # as `Ways` says
+        """Refuse: nobody can tell yet how the call ends."""
+        refuse_awaitable(result)
 
 
 class _Plain(_Bound):

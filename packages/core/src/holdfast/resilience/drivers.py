@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from holdfast.clock import Clock
 from holdfast.resilience.outcome import Outcome
@@ -49,7 +49,7 @@ class Invoke:
         try:
             value = self.function(*self.args, **self.kwargs)
             if hasattr(value, "__await__"):
-                _refuse(value)
+                refuse_awaitable(value)
         except BaseException as error:  # noqa: BLE001  # the layers say what it means
             return Outcome(error)
         return Outcome(None, value)
@@ -105,8 +105,12 @@ async def _within(awaitable: Any, seconds: float) -> object:  # noqa: ANN401  # 
         return await awaitable
 
 
-def _refuse(awaitable: object) -> None:
+def refuse_awaitable(awaitable: object) -> NoReturn:
+    """Raise because a plain call returned what only an event loop can wait for."""
     close: Callable[[], None] | None = getattr(awaitable, "close", None)
     if close is not None:
         close()  # or Python warns that nobody waited for it
-    raise TypeError("a plain call returned an awaitable; use `await policy.acall(...)` for it")
+    raise TypeError(
+        "a plain call returned an awaitable; decorate the coroutine function itself, "
+        "or use `await policy.acall(...)`"
+    )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from holdfast.flow import adrive, drive
 from holdfast.resilience.breaking import BreakerLayer
 from holdfast.resilience.call import Call, Inner, Steps, make_call
-from holdfast.resilience.circuit.period import Period
 from holdfast.resilience.circuit.permit import Permit
 from holdfast.resilience.outcome import Outcome
 from holdfast.resilience.retry import RetryLayer
@@ -17,6 +16,7 @@ from holdfast.resilience.timeout import TimeLayer
 from holdfast.resilience.weaving import Gate, Shape
 
 if TYPE_CHECKING:
+    from holdfast.resilience.circuit.period import Period
     from holdfast.resilience.host import Host
     from holdfast.resilience.policy import Policy
 

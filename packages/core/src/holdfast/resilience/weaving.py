@@ -6,16 +6,16 @@ and counts the success; everything else is said in one place, by the flow of the
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import update_wrapper
-from typing import Any, NamedTuple, Protocol
+from types import CoroutineType
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from holdfast.callables import is_async
 from holdfast.resilience.circuit.period import EVERY
 from holdfast.resilience.outcome import Outcome
 from holdfast.resilience.scope import UNBOUNDED, Scope, current_scope
-
-_Kind = inspect.Parameter
+from holdfast.resilience.signature import SignatureSource, signature_source
 
 
 class Shape(NamedTuple):
@@ -73,6 +73,10 @@ class Ways(Protocol):
         """Go on after a first attempt on the short way that failed."""
         ...
 
+    def unawaited(self, result: object, period: object) -> object:
+        """Say what becomes of a coroutine that a plain function returned: its call has not ended yet."""
+        ...
+
 
 def weave(
     function: Callable[..., object], shape: Shape, gate: Gate, ways: Ways
@@ -93,6 +97,7 @@ def weave(
             f"{function!r} is a generator function; protect what it calls, or use `with policy.calling():`"
         )
     names: dict[str, object] = {
+        "_h_coroutine": CoroutineType,
         "_h_function": function,
         "_h_gate": gate,
         "_h_run": ways.run,
@@ -100,99 +105,59 @@ def weave(
         "_h_get": current_scope.get,
         "_h_set": current_scope.set,
         "_h_reset": current_scope.reset,
+        "_h_unawaited": ways.unawaited,
         "_h_unbounded": UNBOUNDED,
     }
-    source = _source(shape, _signature(function, names), is_asynchronous=is_async(function))
+    signature = signature_source(function, names)
+    source = "\n".join(_lines(shape, signature, is_asynchronous=is_async(function)))
     exec(compile(source, f"<holdfast: {_name(function)}>", "exec"), names)  # noqa: S102  # made of parameter names alone
-    return update_wrapper(names["guarded"], function)  # type: ignore[type-var]  # a function, made above
+    guarded = cast("Callable[..., object]", names["guarded"])
+    return update_wrapper(guarded, function)
 
 
-class _Signature(NamedTuple):
-    parameters: str
-    passed: str
-    args: str
-    kwargs: str
-
-
-_GENERIC = _Signature("*args, **kwargs", "*args, **kwargs", "args", "kwargs")
-
-
-def _signature(function: Callable[..., object], names: dict[str, object]) -> _Signature:
-    """Return a function's parameters as source; defaults go among the names."""
-    try:
-        parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
-    except (TypeError, ValueError):  # built in, and says nothing
-        return _GENERIC
-    if any(not each.name.isidentifier() or each.name.startswith("_h_") for each in parameters):
-        return _GENERIC
-    declared, passed, args, kwargs = list[str](), list[str](), list[str](), list[str]()
-    starred = False
-    previous: object = None
-    for each in parameters:
-        if previous is _Kind.POSITIONAL_ONLY and each.kind is not _Kind.POSITIONAL_ONLY:
-            declared.append("/")
-        if each.kind is _Kind.KEYWORD_ONLY and not starred:
-            declared.append("*")
-            starred = True
-        starred = starred or each.kind is _Kind.VAR_POSITIONAL
-        declared.append(_declared(each, names))
-        by_name = each.kind is _Kind.KEYWORD_ONLY
-        mark = _MARKS.get(each.kind, "")
-        passed.append(f"{each.name}={each.name}" if by_name else f"{mark}{each.name}")
-        into = kwargs if by_name or mark == "**" else args
-        into.append(f"{each.name!r}: {each.name}" if by_name else f"{mark}{each.name}")
-        previous = each.kind
-    if previous is _Kind.POSITIONAL_ONLY:
-        declared.append("/")
-    return _Signature(
-        ", ".join(declared),
-        ", ".join(passed),
-        f"({''.join(f'{each}, ' for each in args)})",
-        f"{{{', '.join(kwargs)}}}",
-    )
-
-
-_MARKS = {_Kind.VAR_POSITIONAL: "*", _Kind.VAR_KEYWORD: "**"}
-
-
-def _declared(parameter: inspect.Parameter, names: dict[str, object]) -> str:
-    if parameter.default is _Kind.empty:
-        return f"{_MARKS.get(parameter.kind, '')}{parameter.name}"
-    names[f"_h_default_{parameter.name}"] = parameter.default
-    return f"{parameter.name}=_h_default_{parameter.name}"
-
-
-def _source(shape: Shape, signature: _Signature, *, is_asynchronous: bool) -> str:
+def _lines(shape: Shape, signature: SignatureSource, *, is_asynchronous: bool) -> Iterator[str]:
+    """Yield the source of a wrapper."""
     waiting, defined = ("await ", "async def") if is_asynchronous else ("", "def")
-    scoped = shape.timed or shape.retried
-    scope = "_h_gate.scope"
-    if shape.timed:
-        scope = "(_h_gate.monotonic() + _h_gate.seconds, _h_gate.scope[1])"
-    lines = [
-        f"{defined} guarded({signature.parameters}):",
-        " _h_period = _h_gate.period",
-        " if _h_period is None or _h_get() is not _h_unbounded:",
-        f"  return {waiting}_h_run({signature.args}, {signature.kwargs})",
-        *([f" _h_token = _h_set({scope})"] if scoped else []),
-        " try:",
-        f"  _h_result = {waiting}_h_function({signature.passed})",
-        " except BaseException as _h_error:",
-        *(["  _h_reset(_h_token)"] if scoped else []),
-        f"  _h_outcome = {waiting}_h_failed(_h_error, _h_period, {signature.args}, {signature.kwargs})",
-        "  if _h_outcome.error is _h_error:",
-        "   raise",
-        "  if _h_outcome.error is not None:",
-        "   raise _h_outcome.error",
-        "  return _h_outcome.value",
-        *([" _h_reset(_h_token)"] if scoped else []),
-        *(
-            [f" if not _h_period.succeeded() & {EVERY - 1}:", "  _h_period.tick()"]
-            if shape.counted
-            else []
-        ),
-        " return _h_result",
-    ]
-    return "\n".join(lines)
+    is_scoped = shape.timed or shape.retried
+    yield f"{defined} guarded({signature.declared}):"
+    yield " _h_period = _h_gate.period"
+    yield " if _h_period is None or _h_get() is not _h_unbounded:"
+    yield f"  return {waiting}_h_run({signature.args}, {signature.kwargs})"
+    if is_scoped:
+        yield f" _h_token = _h_set({_TIMED_SCOPE if shape.timed else '_h_gate.scope'})"
+    yield " try:"
+    yield f"  _h_result = {waiting}_h_function({signature.passed})"
+    yield " except BaseException as _h_error:"
+    if is_scoped:
+        yield "  _h_reset(_h_token)"
+    arguments = f"_h_error, _h_period, {signature.args}, {signature.kwargs}"
+    yield f"  _h_outcome = {waiting}_h_failed({arguments})"
+    yield from _ENDING
+    if is_scoped:
+        yield " _h_reset(_h_token)"
+    if not is_asynchronous:
+        yield from _UNAWAITED
+    if shape.counted:
+        yield from _COUNTING
+    yield " return _h_result"
+
+
+_TIMED_SCOPE: Final = "(_h_gate.monotonic() + _h_gate.seconds, _h_gate.scope[1])"
+_ENDING: Final = (
+    "  if _h_outcome.error is _h_error:",
+    "   raise",
+    "  if _h_outcome.error is not None:",
+    "   raise _h_outcome.error",
+    "  return _h_outcome.value",
+)
+_UNAWAITED: Final = (
+    " if _h_result.__class__ is _h_coroutine:",
+    "  return _h_unawaited(_h_result, _h_period)",
+)
+_COUNTING: Final = (
+    f" if not _h_period.succeeded() & {EVERY - 1}:",
+    "  _h_period.tick()",
+)
 
 
 def _name(function: object) -> str:
