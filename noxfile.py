@@ -145,7 +145,7 @@ SUITES: dict[str, tuple[list[str], list[str], list[str]]] = {
     ),
     "rest": (
         [name + extras for name, extras in EXTRAS.items()],
-        ["tests", "drivers", "servers", "peers", "neighbours", "edges"],
+        ["tests", "drivers", "servers", "peers", "calls", "neighbours", "edges"],
         sorted(f"tests/{path.name}" for path in ROOT.glob("tests/[a-z]*/") if path.name not in OWN),
     ),
 }
@@ -380,7 +380,7 @@ def demo(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure beside the peers; takes a quiet machine and minutes."""
     distributions, _, _ = SUITES["rest"]
-    install(session, *map(wheel, distributions), groups=("servers", "peers"))
+    install(session, *map(wheel, distributions), groups=("servers", "peers", "calls"))
     session.run("python", "benchmarks/run.py", *session.posargs, env={"PYTHONPATH": ""})
 
 

@@ -12,6 +12,8 @@ import psutil
 _OFF_CPU = 0.08
 """Share of a sample that the thread may be kept from running before the sample is taken anew."""
 _RETAKES = 3
+_WARMING = 20
+"""Calls before the first that counts."""
 _STEPS = 10
 """Readings of memory over a run."""
 
@@ -23,6 +25,10 @@ class Case:
     call: Callable[[], object]
     between: Callable[[], object] | None = None
     """Runs before each call, outside of the time."""
+    times: int = 1
+    """How often one call does what is measured."""
+    waits: bool = False
+    """It waits by design, so that a thread which does not run says nothing of the machine."""
 
 
 Cases: TypeAlias = Mapping[str, Case]
@@ -42,9 +48,9 @@ def sample(case: Case, seconds: float) -> float:
         wall, cpu = _timed(case, number)
         gc.enable()
         taken.append(wall)
-        if wall - cpu <= _OFF_CPU * wall:
+        if case.waits or wall - cpu <= _OFF_CPU * wall:
             break
-    return min(taken) / number
+    return min(taken) / number / case.times
 
 
 def latencies(case: Case, calls: int) -> dict[str, float]:
@@ -72,6 +78,8 @@ def growth(case: Case, calls: int) -> dict[str, object]:
 
 
 def _number(case: Case, seconds: float) -> int:
+    if case.waits:
+        return 1
     one = min(_timed(case, 1)[0] for _ in range(3))
     return max(1, int(seconds / one))
 
@@ -92,6 +100,14 @@ def _timed(case: Case, number: int) -> tuple[float, float]:
         wall += perf_counter() - start
         ran += thread_time() - cpu
     return wall, ran
+
+
+def warm(case: Case) -> None:
+    """Call a few times, so that caches are filled and the interpreter has specialised the code."""
+    for _ in range(1 if case.waits else max(2, _WARMING // case.times)):
+        if case.between is not None:
+            case.between()
+        case.call()
 
 
 def _repeat(case: Case, number: int) -> None:

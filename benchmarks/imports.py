@@ -54,6 +54,12 @@ def _for_flask() -> None:
     Holdfast(Flask("benchmark"))
 
 
+def _for_calls() -> None:
+    from holdfast import Breaker, Policy, Retry, Timeout  # noqa: PLC0415  # what is measured
+
+    Policy("stock", Timeout(2.0), Retry(), Breaker())(lambda: None)()
+
+
 def _all(*steps: Callable[[], None]) -> Callable[[], None]:
     def load() -> None:
         for step in steps:
@@ -68,7 +74,12 @@ _BEFORE = {
     "drf": _all(django, _REST),
     "drf+ours": _all(django, _REST, _for_django),
     "flask": _modules("flask"),
+    "flask+ours": _all(_modules("flask"), _for_flask),
 }
+_FOR_CALLS = (
+    *("pybreaker", "circuitbreaker", "aiobreaker", "purgatory", "interlock", "redress"),
+    *("tenacity", "stamina", "backoff", "cachetools", "dogpile.cache"),
+)
 _WHAT: dict[str, Callable[[], None]] = {
     "holdfast": _modules("holdfast"),
     "django": _for_django,
@@ -76,6 +87,8 @@ _WHAT: dict[str, Callable[[], None]] = {
     "rest": _modules("holdfast_django.rest_framework"),
     "sentry": _sentry,
     "drf_standardized_errors": _modules("drf_standardized_errors.handler"),
+    "policy": _for_calls,
+    **{name: _modules(name) for name in _FOR_CALLS},
 }
 
 urlpatterns: list[object] = []

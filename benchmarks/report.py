@@ -51,6 +51,9 @@ def timing_table(timing: Timing, samples: Samples) -> Table:
 
 
 def _timing_cells(line: Line, samples: Samples, scale: float) -> Iterator[str]:
+    if line.why:
+        yield from (line.label, line.why, *[""] * 6)
+        return
     times, base = samples[line.subject], samples[line.base]
     least, ratio = min(times) * _MICRO, min(times) / min(base)
     added = [(one - other) * _MICRO for one, other in zip(times, base, strict=True)]
@@ -68,6 +71,8 @@ def _timing_cells(line: Line, samples: Samples, scale: float) -> Iterator[str]:
 def _judged(target: Target | None, ratio: float, added: float, scale: float) -> Iterator[str]:
     if target is None:
         yield from ("", "", "")
+    elif target.unit == "share":
+        yield from (str(target), "met" if 1 / ratio >= target.limit else "not met", "")
     elif target.unit == "×":
         yield from (str(target), _verdict(ratio, target), "")
     else:

@@ -7,13 +7,15 @@ from process import Subject
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The most that ours may cost."""
+    """The most that ours may cost, or the least that it leaves."""
 
     limit: float
     unit: str
-    """`×`: multiple of the bare call; `µs`: added time; `ms`; `MiB`."""
+    """`×`: multiple of the bare call; `share`: of its throughput; `µs`: added time; `ms`; `MiB`."""
 
     def __str__(self) -> str:
+        if self.unit == "share":
+            return f"≥ {self.limit:g} of bare"
         return f"≤ {self.limit:g} ×" if self.unit == "×" else f"≤ +{self.limit:g} {self.unit}"
 
 
@@ -25,6 +27,8 @@ class Line:
     subject: Subject
     base: Subject
     target: Target | None = None
+    why: str = ""
+    """Why a peer cannot do this; it is not measured then."""
 
 
 @dataclass(frozen=True, slots=True)

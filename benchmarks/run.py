@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import cast
 
 from process import Effort, Subject, Worker, asked, imported, sampled
+from protected import CALL_IMPORTS, CALLS
 from report import (
     Table,
     as_markdown,
@@ -44,6 +45,8 @@ _PEERS = (
     "Werkzeug",
     "sentry-sdk",
     "python-json-logger",
+    *("pybreaker", "circuitbreaker", "aiobreaker", "purgatory", "interlock-cb", "redress"),
+    *("tenacity", "stamina", "backoff", "cachetools", "dogpile.cache"),
 )
 _METHOD = """\
 One process per subject; the subjects of a table are measured in rounds, one after another, each round
@@ -72,13 +75,13 @@ def timings(timing: Timing, effort: Effort, show: Callable[[str], None]) -> tupl
 
 def imports(effort: Effort, show: Callable[[str], None]) -> tuple[Table, object]:
     """Measure imports, after one run of each that compiles the modules."""
-    seen: dict[Import, list[tuple[float, float]]] = {one: [] for one in IMPORTS}
+    seen: dict[Import, list[tuple[float, float]]] = {one: [] for one in (*IMPORTS, *CALL_IMPORTS)}
     for number in range(effort.imports + 1):
         show(f"import: round {number} of {effort.imports}")
-        for one in IMPORTS:
+        for one, readings in seen.items():
             reading = imported(one.before, one.what)
             if number:
-                seen[one].append(reading)
+                readings.append(reading)
     return import_table(seen), {one.label: readings for one, readings in seen.items()}
 
 
@@ -111,7 +114,7 @@ def latency(effort: Effort, show: Callable[[str], None]) -> tuple[Table, object]
 
 def measurements() -> dict[str, Callable[[Effort, Callable[[str], None]], tuple[Table, object]]]:
     """Return everything that can be measured, by name."""
-    found = {timing.name: _bound(timing) for timing in TIMINGS}
+    found = {timing.name: _bound(timing) for timing in (*TIMINGS, *CALLS)}
     return {**found, "import": imports, "memory": memory, "latency": latency}
 
 

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import cast
 
-from case import Case, Cases, growth, latencies, sample
+from case import Cases, growth, latencies, sample, warm
 
 
 def answer(cases: Cases, asked: dict[str, object]) -> object:
@@ -22,14 +22,6 @@ def answer(cases: Cases, asked: dict[str, object]) -> object:
     if asked["what"] == "latencies":
         return latencies(case, cast("int", asked["calls"]))
     return growth(case, cast("int", asked["calls"]))
-
-
-def warm(case: Case) -> None:
-    """Call a few times, so that caches are filled and the interpreter has specialised the code."""
-    for _ in range(20):
-        if case.between is not None:
-            case.between()
-        case.call()
 
 
 def main(module: str, flavour: str) -> None:

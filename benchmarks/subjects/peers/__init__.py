@@ -1,0 +1,1 @@
+"""Calls protected by one library each, used as its documentation recommends."""
