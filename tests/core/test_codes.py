@@ -101,6 +101,7 @@ def test_a_kind_survives_pickle_with_its_row(kind: ErrorKind) -> None:
         (ErrorCode.NATS_SERVICE_UNAVAILABLE, 503, ErrorKind.UNAVAILABLE, "CommunicationError"),
         (ErrorCode.CIRCUIT_OPEN, 503, ErrorKind.UNAVAILABLE, "CircuitOpenError"),
         (ErrorCode.BULKHEAD_FULL, 503, ErrorKind.UNAVAILABLE, "BulkheadFullError"),
+        (ErrorCode.CALL_RATE_EXCEEDED, 503, ErrorKind.UNAVAILABLE, "CallRateError"),
     ],
 )
 def test_a_code_decides_status_kind_and_class(

@@ -25,6 +25,7 @@ from holdfast.errors import (
     AppError,
     AuthenticationError,
     BulkheadFullError,
+    CallRateError,
     CircuitOpenError,
     CommunicationError,
     DatabaseError,
@@ -524,6 +525,7 @@ def test_without_an_upstream_status_the_code_decides() -> None:
     [
         (CircuitOpenError(), Effect.NONE),
         (BulkheadFullError(), Effect.NONE),
+        (CallRateError(), Effect.NONE),
         (DeadlineExceededError(), Effect.IN_DOUBT),
         (CommunicationError(), None),
         (ServiceUnavailableError(), None),

@@ -16,6 +16,7 @@ PUBLIC = [
     "AuthorizationError",
     "BulkheadFullError",
     "BusinessLogicError",
+    "CallRateError",
     "CircuitOpenError",
     "Classification",
     "Classifier",

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         AuthorizationError,
         BulkheadFullError,
         BusinessLogicError,
+        CallRateError,
         CircuitOpenError,
         ClientClosedError,
         CommunicationError,
@@ -84,8 +85,8 @@ _HOMES = {
     "context": "bind bind_request current_trace_id work_context",
     "errors": (
         "AppError AuthenticationError AuthorizationError BulkheadFullError BusinessLogicError "
-        "CircuitOpenError ClientClosedError CommunicationError DatabaseError DeadlineExceededError "
-        "DependencyError InternalServerError RateLimitError ResourceNotFoundError "
+        "CallRateError CircuitOpenError ClientClosedError CommunicationError DatabaseError "
+        "DeadlineExceededError DependencyError InternalServerError RateLimitError ResourceNotFoundError "
         "ServiceUnavailableError StateConflictError UnexplainedResponseError ValidationError "
         "WorkflowError"
     ),
@@ -113,6 +114,7 @@ __all__ = [
     "AuthorizationError",
     "BulkheadFullError",
     "BusinessLogicError",
+    "CallRateError",
     "CircuitOpenError",
     "Classification",
     "Classifier",

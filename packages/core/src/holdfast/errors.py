@@ -8,7 +8,8 @@
     ├── StateConflictError         409      ├── DatabaseError             500, or as its code says
     │   └── WorkflowError                   ├── DependencyError           502
     ├── BusinessLogicError         422      ├── ServiceUnavailableError   503
-    └── DeadlineExceededError      504      │   └── CommunicationError, CircuitOpenError, BulkheadFullError
+    └── DeadlineExceededError      504      │   └── CommunicationError, CircuitOpenError, BulkheadFullError,
+                                            │       CallRateError
 
 Raising needs no set-up. Every class has a default code, survives `pickle` and `copy` whatever its
 constructor looks like, and requires nothing but a message.
@@ -391,6 +392,13 @@ class BulkheadFullError(ServiceUnavailableError):
     """Too many calls are in progress: this one was not made."""
 
     code = "BULKHEAD_FULL"
+    effect = Effect.NONE
+
+
+class CallRateError(ServiceUnavailableError):
+    """Calls to a service are limited to a rate on this side: this one was not made."""
+
+    code = "CALL_RATE_EXCEEDED"
     effect = Effect.NONE
 
 

@@ -251,6 +251,13 @@ class ErrorCode(ErrorCodes):
         description="Too many calls to one service are in progress; this one was not made.",
         advice=_LATER,
     )
+    CALL_RATE_EXCEEDED = CodeSpec(
+        ErrorKind.UNAVAILABLE,
+        "Service temporarily unavailable",
+        raised_as="CallRateError",
+        description="Calls to one service are limited to a rate; this one was not made.",
+        advice=_LATER,
+    )
     DEADLINE_EXCEEDED = CodeSpec(
         ErrorKind.TIMED_OUT,
         "Took too long",

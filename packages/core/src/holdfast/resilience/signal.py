@@ -2,7 +2,9 @@
 
 import sys
 import threading
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,7 +14,8 @@ if TYPE_CHECKING:
 class Signal:
     """Is given once; whoever waits for it, on a thread or on an event loop, goes on.
 
-    Thread-safe; `give` may be called from anywhere.
+    Thread-safe. It holds no lock, so `give` may be called from anywhere: from other threads and event
+    loops, from handlers of signals, and while the garbage collector closes what was left behind.
 
     Example:
         >>> signal = Signal()
@@ -21,13 +24,11 @@ class Signal:
         True
     """
 
-    __slots__ = ("_futures", "_given", "_lock", "_thread_event")
+    __slots__ = ("_given", "_wakers")
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._given = False
-        self._thread_event: threading.Event | None = None
-        self._futures: list[asyncio.Future[None]] = []
+        self._wakers: deque[Callable[[], None]] = deque()
 
     @property
     def given(self) -> bool:
@@ -36,38 +37,55 @@ class Signal:
 
     def give(self) -> None:
         """Let everybody go on, now and later."""
-        with self._lock:
-            self._given = True
-            event, futures = self._thread_event, self._futures
-            self._futures = []
-        if event is not None:
-            event.set()
-        for future in futures:
-            with suppress(RuntimeError):  # its loop is closed, and nobody waits there
-                future.get_loop().call_soon_threadsafe(_finish, future)
+        self._given = True
+        while True:
+            try:
+                waker = self._wakers.popleft()
+            except IndexError:
+                return
+            waker()
 
     def wait(self, seconds: float) -> bool:
         """Wait on this thread; tell whether the signal was given in time."""
-        with self._lock:
-            if self._given:
-                return True
-            event = self._thread_event = self._thread_event or threading.Event()
-        return event.wait(seconds)
+        if self._given:
+            return True
+        barrier = threading.Lock()
+        barrier.acquire()
+        with self._waking(barrier.release):
+            return self._given or barrier.acquire(
+                timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX))
+            )
 
     async def await_(self, seconds: float) -> bool:
         """Wait on the running event loop; tell whether the signal was given in time."""
+        if self._given:
+            return True
         asyncio = sys.modules["asyncio"]  # who runs a loop has loaded it
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        with self._lock:
-            if self._given:
-                return True
-            self._futures.append(future)
+        loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+
+        def wake() -> None:
+            with suppress(RuntimeError):  # its loop is closed, and nobody waits there
+                loop.call_soon_threadsafe(_finish, future)
+
+        with self._waking(wake):
+            if not self._given:
+                await asyncio.wait((future,), timeout=min(seconds, threading.TIMEOUT_MAX))
+        return self._given
+
+    @contextmanager
+    def _waking(self, waker: Callable[[], None]) -> Generator[None, None, None]:
+        """Have a function called when the signal is given within the block.
+
+        Whoever gives it sets the mark first and looks for wakers then, and whoever waits does the
+        reverse: one of the two sees the other.
+        """
+        self._wakers.append(waker)
         try:
-            await asyncio.wait((future,), timeout=seconds)
+            yield
         finally:
-            with self._lock, suppress(ValueError):  # given in the meantime
-                self._futures.remove(future)
-        return future.done()
+            with suppress(ValueError):  # called in the meantime
+                self._wakers.remove(waker)
 
 
 def _finish(future: "asyncio.Future[None]") -> None:
