@@ -5,7 +5,6 @@ Everything that lives belongs to a `Runtime`; a test makes a fresh one and nothi
 
 import atexit
 import importlib
-import random
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast, overload
@@ -35,8 +34,11 @@ from holdfast.settings import Settings, load_settings
 from holdfast.strict import Notation
 
 if TYPE_CHECKING:
+    import random
+
     from holdfast.reporting.alerts.engine import Alerts
     from holdfast.resilience.policies import Policies
+    from holdfast.resilience.tuning import Tuning
 
 _Handler = TypeVar("_Handler", bound=Handler)
 _Step = TypeVar("_Step", bound=Middleware)
@@ -93,18 +95,19 @@ class Runtime:
         rules: Iterable[Rule] = (),
         adapter_rules: Iterable[Rule] = (),
         clock: Clock | None = None,
-        chance: random.Random | None = None,
+        chance: "random.Random | None" = None,
         reporters: Iterable[Reporter] = (),
         notation: Notation | None = None,
     ) -> None:
         self.settings = settings or Settings()
         self.clock = clock or SystemClock()
-        self.chance = chance or random.Random()  # noqa: S311  # spreads delays, keeps no secret
+        self._chance = chance
         self.redactor = make_redactor(self.settings)
         self.health = HealthRegistry(self.clock, self.redactor, departure.stopping)
         self.statistics = ErrorStatistics(self.clock)  # before the reporters, which may read it
-        loader = Loader(notation or Notation(), self.redactor)
-        self.alerts = _alerts(self, loader, notation or Notation())
+        self.notation = notation or Notation()
+        loader = Loader(self.notation, self.redactor)
+        self.alerts = _alerts(self, loader, self.notation)
         functions = loader.load_classifiers(self.settings.classifiers)
         middleware = loader.load_all("middleware", self.settings.middleware)
         handlers = loader.load_named("handlers", self.settings.handlers)
@@ -140,15 +143,25 @@ class Runtime:
         environment.enlist(self)
 
     @cached_property
+    def chance(self) -> "random.Random":
+        """Draws what is left to chance, such as jitter."""
+        return self._chance or importlib.import_module("random").Random()
+
+    @cached_property
     def policies(self) -> "Policies":
         """The live state of policies; made with the first."""
         made = importlib.import_module("holdfast.resilience.policies").Policies
         return cast("Policies", made(self))
 
     @property
-    def policy_settings(self) -> Mapping[str, Mapping[str, object]]:
+    def policy_settings(self) -> Mapping[str, "Tuning"]:
         """Options by policy, as the settings hold them."""
         return self.settings.policies
+
+    @property
+    def allows_chaos(self) -> bool:
+        """Whether calls may be made to fail on purpose here: `CHAOS` says where."""
+        return self.settings.allows_chaos()
 
     def handle(self, error: BaseException, origin: Origin) -> Verdict:
         """Decide about an exception that reached a boundary; never raises.

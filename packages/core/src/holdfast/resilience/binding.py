@@ -53,6 +53,8 @@ class _Bound:
             self._opened = live
             live.open(self.gate, self.shape)
             _gates.add(self.gate)
+            if host.policies.of(self.policy) is not live:  # reloaded meanwhile
+                self.gate.shut()
         return live
 
     def resumed(
@@ -105,11 +107,14 @@ class _Awaited(_Bound):
         return await adrive(self.resumed(error, period, args, kwargs))
 
 
-def _shut() -> None:
-    """Send every call the long way: there is more than one runtime, and each call must find its own."""
+def shut_gates() -> None:
+    """Send every call the long way, once: it finds its runtime, and the policy there, anew.
+
+    When there comes to be more than one runtime, and when the settings of policies change.
+    """
     for gate in tuple(_gates):
         gate.shut()
     _gates.clear()
 
 
-environment.at_crowd(_shut)
+environment.at_crowd(shut_gates)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 from holdfast.classify import Reading
 from holdfast.clock import Clock
 from holdfast.environment import Environment, current
+from holdfast.resilience.tuning import Tuning
+from holdfast.strict.problems import Notation
 
 if TYPE_CHECKING:
     from holdfast.resilience.policies import Policies
@@ -31,8 +33,18 @@ class Host(Environment, Protocol):
         ...
 
     @property
-    def policy_settings(self) -> Mapping[str, Mapping[str, object]]:
+    def policy_settings(self) -> Mapping[str, Tuning]:
         """Options by policy, as the settings hold them."""
+        ...
+
+    @property
+    def notation(self) -> Notation:
+        """How the settings were written, for those that are read later and for messages."""
+        ...
+
+    @property
+    def allows_chaos(self) -> bool:
+        """Whether calls may be made to fail on purpose here."""
         ...
 
     def read(self, error: BaseException) -> Reading:

@@ -1,7 +1,7 @@
 """A policy at work in one runtime: its live layers, joined once."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -9,6 +9,7 @@ from holdfast.flow import adrive, drive
 from holdfast.resilience.breaking import BreakerLayer
 from holdfast.resilience.call import Call, Inner, Steps, make_call
 from holdfast.resilience.circuit.permit import Permit
+from holdfast.resilience.fallback import FallbackLayer
 from holdfast.resilience.outcome import Outcome
 from holdfast.resilience.retry import RetryLayer
 from holdfast.resilience.scope import UNBOUNDED, current_scope
@@ -18,18 +19,41 @@ from holdfast.resilience.weaving import Gate, Shape
 if TYPE_CHECKING:
     from holdfast.resilience.circuit.period import Period
     from holdfast.resilience.host import Host
-    from holdfast.resilience.policy import Policy
+    from holdfast.resilience.policy import Policy, Spec
 
 _Layer = TypeVar("_Layer")
+_PASSED = (BreakerLayer, FallbackLayer, RetryLayer, TimeLayer)
+"""Layers that the short way knows, or that have nothing to do when a call succeeds."""
 
 
 class LivePolicy:
-    """One policy in one runtime; thread-safe."""
+    """One policy in one runtime; thread-safe.
 
-    def __init__(self, policy: "Policy", host: "Host") -> None:
+    Args:
+        policy: As the code has it.
+        host: The runtime.
+        specs: Its layers as the settings have them; by default those of the code.
+        before: The policy whose place it takes: layers that are the same go on as they are.
+
+    Attributes:
+        layers: Live, by the specs.
+    """
+
+    def __init__(
+        self,
+        policy: "Policy",
+        host: "Host",
+        specs: "Sequence[Spec] | None" = None,
+        before: "LivePolicy | None" = None,
+    ) -> None:
         self.policy = policy
         self.host = host
-        self.layers = [layer.live(policy.name, host) for layer in policy.layers]
+        self.specs = tuple(policy.layers if specs is None else specs)
+        old = [] if before is None else list(zip(before.specs, before.layers, strict=True))
+        self.layers = [
+            next((layer for told, layer in old if told == spec), None) or spec.live(policy.name, host)
+            for spec in self.specs
+        ]
         self.breaker = self._one(BreakerLayer)
         self.retry = self._one(RetryLayer)
         self._time = self._one(TimeLayer)
@@ -66,7 +90,7 @@ class LivePolicy:
 
     def open(self, gate: Gate, shape: Shape) -> None:
         """Let calls of a function take the short way, if that does all that this policy asks for."""
-        if self.shape() != shape:
+        if self.shape() != shape or not all(isinstance(each, _PASSED) for each in self.layers):
             return
         gate.scope = UNBOUNDED if self.retry is None else (math.inf, self.retry.first)
         gate.seconds = 0.0 if self._time is None else self._time.seconds

@@ -1,13 +1,24 @@
 """The live policies of one runtime, by name."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from holdfast.codes import Severity
+from holdfast.events import Event, Scalar
 from holdfast.forks import ForkSafeLock
+from holdfast.resilience.binding import shut_gates
+from holdfast.resilience.breaking import BreakerLayer
+from holdfast.resilience.chaos import Chaos
+from holdfast.resilience.describing import PolicyExplanation, PolicySnapshot, explained, snapshot_of
 from holdfast.resilience.live import LivePolicy
+from holdfast.resilience.options import read_policies, tuned
+from holdfast.resilience.policy import Policy, Spec, declared
+from holdfast.resilience.tuning import Tuning
+from holdfast.strict.problems import nearest
 
 if TYPE_CHECKING:
+    from holdfast.resilience.circuit.circuit import Circuit
     from holdfast.resilience.host import Host
-    from holdfast.resilience.policy import Policy
 
 
 class Policies:
@@ -20,26 +31,193 @@ class Policies:
     def __init__(self, host: "Host") -> None:
         self._host = host
         self._live: dict[str, LivePolicy] = {}
+        self._tunings = dict(host.policy_settings)
+        self._inner: dict[str, Spec] = {}
         self._lock = ForkSafeLock()
 
-    def of(self, policy: "Policy") -> LivePolicy:
+    def of(self, policy: Policy) -> LivePolicy:
         """Return the live state of a policy; it is made when it is first asked for.
 
         Raises:
             ValueError: When another policy of this name is at work.
+            RuntimeError: When it fails on purpose, and must not here.
         """
         live = self._live.get(policy.name)
         if live is not None and live.policy is policy:
             return live
         return self._found(policy)
 
-    def _found(self, policy: "Policy") -> LivePolicy:
+    def named(self, name: str) -> LivePolicy:
+        """Return the live state of the policy of a name, at work or only defined in the code.
+
+        Raises:
+            LookupError: When no code that is imported defines one.
+        """
+        live = self._live.get(name)
+        if live is not None:
+            return live
+        found = next((policy for policy in declared() if policy.name == name), None)
+        if found is None:
+            near = nearest(name, self.names())
+            hint = f"; did you mean {near!r}?" if near else ""
+            raise LookupError(f"there is no policy {name!r} in what is imported{hint}")
+        return self.of(found)
+
+    def names(self) -> list[str]:
+        """Return the names of the policies that are at work, or defined in the code."""
+        return sorted({*self._live, *(policy.name for policy in declared())})
+
+    def circuit(self, name: str) -> "Circuit":
+        """Return the circuit of a policy, to look at it or to override what it decides.
+
+        Raises:
+            LookupError: When there is no such policy, or it has no circuit.
+        """
+        for layer in self.named(name).layers:
+            if isinstance(layer, BreakerLayer):
+                return layer.breaker.circuit
+        raise LookupError(f"policy {name!r} has no circuit: no Breaker is among its layers")
+
+    def explain(self, name: str) -> PolicyExplanation:
+        """Return what a policy does, where each option comes from, and its live state.
+
+        Raises:
+            LookupError: When there is no such policy.
+
+        Example:
+            >>> from holdfast.resilience.retry import Retry
+            >>> from holdfast.runtime import Runtime
+            >>> stock = Policy("stock", Retry(attempts=2))
+            >>> told = Runtime().policies.explain("stock")
+            >>> [(option.name, option.value, option.source) for option in told.layers[0].options][0]
+            ('attempts', '2', 'code')
+        """
+        return explained(self.named(name), self._tunings.get(name))
+
+    def snapshot(self) -> tuple[PolicySnapshot, ...]:
+        """Return what is known of every policy at work, by name; nothing is made for it."""
+        live = sorted(self._live.items())
+        return tuple(snapshot_of(each) for _, each in live)
+
+    def reload(self, settings: Mapping[str, object]) -> None:
+        """Put what the setting `POLICIES` says in the place of what it said before.
+
+        Everything is validated first. Layers whose options stay the same keep their state, such as
+        that of a circuit; calls in progress end as they began.
+
+        Args:
+            settings: As under the key `POLICIES`.
+
+        Raises:
+            SettingsError: With every mistake at once; nothing has changed then.
+            ValueError: When a layer cannot be made of what code and settings say together.
+            RuntimeError: When a policy would fail on purpose, and must not here.
+        """
+        try:
+            told = read_policies(settings, self._host.notation)
+            with self._lock:
+                changed = self._changed(told)
+                self._tunings = dict(told)
+                self._live.update(changed)
+        except Exception as error:
+            self._tell("policies.reload_failed", Severity.ERROR, {"reason": str(error)})
+            raise
+        shut_gates()
+        self._tell("policies.reloaded", Severity.INFO, {"changed": ", ".join(sorted(changed))})
+
+    def put_inside(self, name: str, layer: Spec | None) -> None:
+        """Put a layer innermost into a policy, in the place of one of its kind; None takes it out.
+
+        For tests: what is in the code and in the settings stays as it is.
+        """
+        with self._lock:
+            self._inner.pop(name, None)
+            if layer is not None:
+                self._inner[name] = layer
+            live = self._live.get(name)
+            if live is not None:
+                self._live[name] = self._made(live.policy, self._tunings.get(name), live)
+        shut_gates()
+
+    def problems(self) -> list[str]:
+        """Return one sentence for each thing that is wrong with settings and policies together.
+
+        Asked when all that defines policies is imported: by checks and commands.
+        """
+        known = declared()
+        return [*self._nameless(known), *self._clashes(known), *self._unmakeable(known)]
+
+    def _nameless(self, known: list[Policy]) -> list[str]:
+        names = {policy.name for policy in known}
+        return [
+            f"POLICIES: no policy is named {name!r}" + (f"; did you mean {near!r}?" if near else "")
+            for name in self._tunings
+            if name not in names
+            for near in [nearest(name, names)]
+        ]
+
+    def _clashes(self, known: list[Policy]) -> list[str]:
+        first: dict[str, Policy] = {}
+        unequal = [policy for policy in known if first.setdefault(policy.name, policy) != policy]
+        return [
+            f"two policies are named {name!r}, with different layers"
+            for name in dict.fromkeys(policy.name for policy in unequal)
+        ]
+
+    def _unmakeable(self, known: list[Policy]) -> list[str]:
+        found: list[str] = []
+        for policy in known:
+            try:
+                for spec in tuned(policy, self._tunings.get(policy.name)):
+                    if isinstance(spec, Chaos):
+                        spec.refuse_users(policy.name, self._host)
+            except (RuntimeError, ValueError) as error:
+                found.append(f"policy {policy.name!r}: {error}")
+        return list(dict.fromkeys(found))
+
+    def _found(self, policy: Policy) -> LivePolicy:
         with self._lock:
             live = self._live.get(policy.name)
+            failure = None
             if live is None:
-                live = self._live[policy.name] = LivePolicy(policy, self._host)
+                live, failure = self._begun(policy)
+        if failure is not None:
+            facts = {"policy": policy.name, "reason": str(failure)}
+            self._tell("policies.tuning_failed", Severity.ERROR, facts)
         if live.policy != policy:
             raise ValueError(
                 f"two policies are named {policy.name!r}, with different layers: {live.policy} and {policy}"
             )
         return live
+
+    def _begun(self, policy: Policy) -> tuple[LivePolicy, ValueError | None]:
+        """Make a policy live; what settings say of it that cannot be done leaves it as the code has it."""
+        try:
+            live, failure = self._made(policy, self._tunings.get(policy.name)), None
+        except ValueError as error:
+            live, failure = self._made(policy, None), error
+        self._live[policy.name] = live
+        return live, failure
+
+    def _made(
+        self, policy: Policy, tuning: Tuning | None, before: LivePolicy | None = None
+    ) -> LivePolicy:
+        specs, inner = tuned(policy, tuning), self._inner.get(policy.name)
+        if inner is not None:
+            specs = (*(spec for spec in specs if type(spec) is not type(inner)), inner)
+        return LivePolicy(policy, self._host, specs, before)
+
+    def _changed(self, told: Mapping[str, Tuning]) -> dict[str, LivePolicy]:
+        """Return the policies at work that new settings change, and see that the others can be made."""
+        for policy in declared():
+            if policy.name not in self._live:
+                tuned(policy, told.get(policy.name))
+        made = {
+            name: self._made(live.policy, told.get(name), live) for name, live in self._live.items()
+        }
+        return {name: new for name, new in made.items() if new.specs != self._live[name].specs}
+
+    def _tell(self, name: str, severity: Severity, facts: Mapping[str, Scalar]) -> None:
+        time, clean = self._host.clock.now(), self._host.redactor.text
+        attributes = {key: clean(str(value)) for key, value in facts.items()}
+        self._host.emit(Event(name=name, severity=severity, time=time, attributes=attributes))

@@ -1,12 +1,15 @@
 """`Policy`: named, ordered layers around a call."""
 
+import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final, ParamSpec, Protocol, TypeVar, cast
 
 from holdfast.resilience.binding import bound
 from holdfast.resilience.breaking import Breaker
 from holdfast.resilience.call import Layer
+from holdfast.resilience.chaos import Chaos
 from holdfast.resilience.fallback import Fallback
 from holdfast.resilience.host import Host, current_host
 from holdfast.resilience.retry import Retry
@@ -24,11 +27,15 @@ class Spec(Protocol):
         ...
 
 
-ORDER: Final[tuple[type[Spec], ...]] = (Deadline, Fallback, Retry, Breaker, Timeout)
+ORDER: Final[tuple[type[Spec], ...]] = (Deadline, Fallback, Retry, Breaker, Timeout, Chaos)
 """Outermost first, whatever order a policy was written in."""
 
 
-@dataclass(frozen=True, slots=True, init=False)
+_declared: "weakref.WeakValueDictionary[int, Policy]" = weakref.WeakValueDictionary()
+"""Every policy that some code keeps: for commands and checks, which run no call."""
+
+
+@dataclass(frozen=True, slots=True, init=False, weakref_slot=True)
 class Policy:
     """Named layers of protection around a call; a value, whose live state the runtime keeps by name.
 
@@ -68,6 +75,7 @@ class Policy:
             raise ValueError(f"policy {name!r} has two layers of kind {twice.__name__}")
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "layers", tuple(sorted(layers, key=_place)))
+        _declared[id(self)] = self
 
     def __call__(self, function: Callable[_Params, _Result]) -> Callable[_Params, _Result]:
         """Return a function, plain or asynchronous, protected at every call.
@@ -92,6 +100,11 @@ class Policy:
         """Call a coroutine function, protected."""
         live = current_host().policies.of(self)
         return cast("_Result", await live.arun(function, args, kwargs))
+
+
+def declared() -> list[Policy]:
+    """Return the policies that code of this process keeps, by name."""
+    return sorted(_declared.values(), key=attrgetter("name"))
 
 
 def _place(layer: Spec) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
+from holdfast.resilience.tuning import Tuning
 from holdfast.settings.alerts import (
     AlertRuleSettings,
     AlertsSettings,
@@ -15,6 +16,7 @@ from holdfast.settings.alerts import (
 )
 from holdfast.settings.channels import ChannelSettings, WebhookSettings
 from holdfast.settings.handlers import RecoverySettings
+from holdfast.settings.policies import ChaosSettings
 from holdfast.settings.rules import RuleSettings
 from holdfast.settings.sections import (
     CrashSettings,
@@ -40,6 +42,7 @@ __all__ = [
     "AlertsSettings",
     "BudgetSettings",
     "ChannelSettings",
+    "ChaosSettings",
     "CrashSettings",
     "DottedPath",
     "Folder",
@@ -137,14 +140,26 @@ class Settings(Section):
     jobs: JobsSettings = field(default_factory=JobsSettings)
     crash: CrashSettings = field(default_factory=CrashSettings)
 
-    policies: Mapping[str, Mapping[str, object]] = field(
-        default_factory=dict[str, Mapping[str, object]], hash=False
-    )
-    """Options of protected calls by policy; names as written, contents read by `resilience`."""
+    policies: Mapping[str, Tuning] = field(default_factory=dict[str, Tuning], hash=False)
+    """Options of layers by policy, in the place of those in the code, such as
+    `{"payments": {"RETRY": {"ATTEMPTS": 2}, "TIMEOUT": {"SECONDS": 1.5}}}`; `"OFF"` in the place of a
+    layer's options switches it off."""
+
+    chaos: ChaosSettings = field(default_factory=ChaosSettings)
 
     def objections(self) -> Iterable[tuple[str, str]]:
         """Yield field and message for each broken rule between several fields."""
         if self.language not in self.languages:
             yield "language", f"must be one of the languages: {', '.join(self.languages)}"
+        if not self.allows_chaos() and any("Chaos" in each.options for each in self.policies.values()):
+            yield (
+                "policies",
+                "must not hold CHAOS: this may be production; ENVIRONMENT and CHAOS.ENVIRONMENTS "
+                "say that it is not, or CHAOS.ENABLED allows it",
+            )
         if not self.release and "new_in_release" in {r.when for r in self.alerts.rules.values()}:
             yield "release", "is required by a rule of alerts that asks for what is new in it"
+
+    def allows_chaos(self) -> bool:
+        """Tell whether calls may be made to fail on purpose here."""
+        return self.chaos.enabled or self.environment in self.chaos.environments

@@ -47,6 +47,17 @@ class Place:
         return Place((*self.steps, step), standing)
 
 
+class ReadsItself:
+    """Parent of types of settings that know best how they are written."""
+
+    __slots__ = ()
+
+    @classmethod
+    def read_setting(cls, reader: "Reader", value: object, place: Place) -> object:
+        """Return what a value stands for, an instance as it is; what is wrong is reported."""
+        raise NotImplementedError
+
+
 class Reader:
     """Turn values into what the types ask for, and collect what cannot be turned.
 
@@ -78,6 +89,8 @@ class Reader:
         kind = get_origin(hint) or hint
         if kind is object:
             return value
+        if isinstance(kind, type) and issubclass(kind, ReadsItself):
+            return kind.read_setting(self, value, place)
         if kind in _SCALARS:
             result = _SCALARS[kind][1](value)
             return self.refuse(hint, value, place) if result is _REFUSED else result
@@ -177,7 +190,7 @@ class Reader:
         if len(arms) == 1:
             return self.read(arms[0], value, place)
         for arm in arms:
-            trial = Reader(self.notation, self.distant)
+            trial = type(self)(self.notation, self.distant)
             result = trial.read(arm, value, place)
             if not trial.problems:
                 return result
