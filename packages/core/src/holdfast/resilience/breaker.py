@@ -3,7 +3,6 @@
 import pybreaker
 
 from holdfast import errors
-from holdfast.clock import Clock
 from holdfast.codes import Severity
 from holdfast.events import Event
 from holdfast.resilience.breaking import Breaker
@@ -11,6 +10,7 @@ from holdfast.resilience.circuit.circuit import Circuit, Gate
 from holdfast.resilience.circuit.period import State
 from holdfast.resilience.circuit.permit import Permit
 from holdfast.resilience.host import Host
+from holdfast.resilience.judging import cause
 
 
 class CircuitOpenError(errors.CircuitOpenError, pybreaker.CircuitBreakerError):
@@ -68,7 +68,6 @@ _PAST = {State.OPEN: "opened", State.HALF_OPEN: "half_opened", State.CLOSED: "cl
 
 def of_policy(spec: Breaker, name: str, host: Host) -> CircuitBreaker:
     """Return the circuit breaker that a policy asks for."""
-    clock: Clock = host.clock
 
     def refuse(reason: str, retry_after: float) -> CircuitOpenError:
         error = CircuitOpenError(f"Circuit {name!r} is {reason}", retry_after=retry_after)
@@ -76,11 +75,11 @@ def of_policy(spec: Breaker, name: str, host: Host) -> CircuitBreaker:
         return error
 
     circuit = Circuit(
-        spec.trip_rule(),
-        recovery_timeout=spec.recovery_timeout,
-        success_threshold=spec.success_threshold,
-        clock=clock,
-        watcher=_Telling(name, host),
+        spec,
+        clock=host.clock,
         refusal=refuse,
+        chance=host.chance,
+        watchers=(_Telling(name, host),),
+        cause=lambda error: cause(error, host.read(error)),
     )
     return CircuitBreaker(circuit=circuit, name=name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from holdfast.resilience.call import Call, Inner, Steps
-from holdfast.resilience.circuit.rules import Consecutive, Rule
+from holdfast.resilience.circuit.terms import Terms
 from holdfast.resilience.host import Host
 from holdfast.resilience.judging import counts
 from holdfast.resilience.outcome import Outcome
@@ -15,30 +15,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Breaker:
+class Breaker(Terms):
     """Stops making calls that keep failing, and tries again after a while.
 
-    Args:
-        failure_threshold: Failures in a row after which it opens; at least 1.
-        recovery_timeout: Seconds until a probe is let through.
-        success_threshold: Probes in a row that have to succeed before it closes; at least 1.
-        rule: When it opens, in the place of `failure_threshold`.
-    """
+    Its options are those of `Terms`; the first three are the ones most often given.
 
-    failure_threshold: int = 5
-    recovery_timeout: float = 60.0
-    success_threshold: int = 2
-    rule: Rule | None = None
+    Raises:
+        ValueError: For an option out of its range.
+
+    Example:
+        >>> Breaker(failure_threshold=3, recovery_timeout=30.0).success_threshold
+        2
+    """
 
     def live(self, name: str, host: Host) -> "BreakerLayer":
         """Return the layer of one policy."""
         # Loaded when the first circuit is made: it brings pybreaker along.
         make = importlib.import_module("holdfast.resilience.breaker").of_policy
         return BreakerLayer(make(self, name, host), host)
-
-    def trip_rule(self) -> Rule:
-        """Return when it opens."""
-        return self.rule or Consecutive(self.failure_threshold)
 
 
 class BreakerLayer:
@@ -55,16 +49,19 @@ class BreakerLayer:
             permit = permit or self.breaker.acquire()
         except Exception as error:  # noqa: BLE001  # a refusal goes on as an outcome
             return Outcome(error)
+        clock = self._host.clock if permit.period.timed else None
+        started = clock.monotonic() if clock else 0.0
         try:
             outcome = yield from inner(call)
         except BaseException:
             permit.ignore()
             raise
+        seconds = clock.monotonic() - started if clock else None
         error = outcome.error
         if error is None:
-            permit.success()
+            permit.success(seconds)
         elif counts(error, self._host.read(error)):
-            permit.failure(error)
+            permit.failure(error, seconds)
         else:
             permit.ignore()
         return outcome

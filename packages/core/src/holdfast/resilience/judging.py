@@ -4,7 +4,8 @@ from typing import Final
 
 from holdfast.classify import Reading
 from holdfast.classify.classification import UNKNOWN_READING
-from holdfast.codes import Effect, Fault
+from holdfast.codes import Effect, ErrorKind, Fault
+from holdfast.resilience.circuit.cause import Cause
 
 PROGRAMMER_ERRORS: Final = (
     AssertionError,
@@ -31,3 +32,9 @@ def counts(error: BaseException, reading: Reading) -> bool:
     if said.effect is Effect.NONE:
         return False
     return said.fault is Fault.DEPENDENCY or said is UNKNOWN_READING.classification
+
+
+def cause(error: BaseException, reading: Reading) -> Cause:
+    """Return what a circuit has to know of an error that counts."""
+    timed_out = reading.classification.kind is ErrorKind.TIMED_OUT
+    return Cause(timed_out or isinstance(error, TimeoutError), reading.asked)

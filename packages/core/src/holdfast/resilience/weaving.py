@@ -38,16 +38,20 @@ class Gate:
         seconds: The time limit.
         monotonic: The clock of the limit.
         scope: What a first attempt runs within, but for the time limit.
+        succeeded: Counts a success for the budget of further attempts.
+        refuse: Returns the error of a call that an open circuit does not let through, or None.
     """
 
-    __slots__ = ("__weakref__", "leave", "monotonic", "period", "scope", "seconds")
+    __slots__ = ("__weakref__", "leave", "monotonic", "period", "refuse", "scope", "seconds")
 
     def __init__(self) -> None:
         self.period: object = None
         self.leave: Callable[[Gate], None] | None = None
+        self.refuse: Callable[[], Exception | None] | None = None
         self.seconds = 0.0
         self.monotonic: Callable[[], float] = float
         self.scope: Scope = UNBOUNDED
+        self.succeeded: Callable[[], object] = int
 
     def shut(self) -> None:
         """Send calls the long way, whatever the circuit does."""

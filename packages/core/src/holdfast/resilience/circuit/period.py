@@ -1,10 +1,13 @@
 """One stay of a circuit in one state; results that come after it concern nobody."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from itertools import count
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from holdfast.resilience.circuit.rules import Tally
+if TYPE_CHECKING:
+    from holdfast.resilience.circuit.rules import Tally
+    from holdfast.resilience.circuit.trial import Trial
 
 EVERY: Final = 64
 """Successes after which a closed circuit looks at the clock; a power of two."""
@@ -18,6 +21,17 @@ class State(StrEnum):
     HALF_OPEN = "half-open"
 
 
+class Override(StrEnum):
+    """What somebody decided in the place of the state; of this process alone, and never stored."""
+
+    FORCED_OPEN = "forced-open"
+    """Refuses every call."""
+    DISABLED = "disabled"
+    """Makes every call, whose results change nothing."""
+    SHADOW = "shadow"
+    """Makes every call, and counts those that it would have refused."""
+
+
 class Period:
     """One stay in one state.
 
@@ -27,27 +41,42 @@ class Period:
     Attributes:
         state: Which state.
         since: When it began, in monotonic seconds.
+        until: When an open circuit lets a probe through, in monotonic seconds.
         succeeded: Counts a success; returns how many there were before.
+        tick: Dates the successes so far; to be called after every 64th.
+        timed: Whether callers measure how long calls take, and tell when they settle.
         tally: What the rule has counted; None unless closed.
+        trial: Who may probe; None unless half-open.
     """
 
-    __slots__ = ("_counter", "since", "state", "succeeded", "tally", "until")
+    __slots__ = (
+        "_counter", "since", "state", "succeeded", "tally", "tick", "timed", "trial", "until",
+    )  # fmt: skip
 
     def __init__(
-        self, state: State, since: float, *, tally: Tally | None = None, until: float = 0.0
+        self,
+        state: State,
+        since: float,
+        *,
+        until: float = 0.0,
+        timed: bool = False,
+        tick: Callable[[], None] | None = None,
     ) -> None:
         self._counter = count()
         self.succeeded = self._counter.__next__
+        self.tick = tick or _nothing
         self.state = state
         self.since = since
-        self.tally = tally
         self.until = until
-        """When an open circuit lets a probe through."""
+        self.timed = timed
+        self.tally: Tally | None = None
+        self.trial: Trial | None = None
 
     @property
     def successes(self) -> int:
         """How many calls succeeded; read without a step, which `repr` alone does on every Python."""
         return int(repr(self._counter)[6:-1])
 
-    def tick(self) -> None:
-        """Date the successes so far."""
+
+def _nothing() -> None:
+    """Date nothing."""

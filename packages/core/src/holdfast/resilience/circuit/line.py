@@ -1,0 +1,60 @@
+"""How cumulative numbers grew: what was counted within a window, in memory that does not grow."""
+
+from collections import deque
+from typing import Final
+
+GRAIN: Final = 64
+"""Parts of a window that are not told apart."""
+
+
+class Line:
+    """Cumulative numbers at points in time; not safe for threads.
+
+    The first number is that of successes, which nobody dates one by one: between two points they
+    are taken to be spread evenly. The others are taken to have grown at the later point. Two points
+    lie further apart than a 64th of the window only if between them were at most 64 successes, and
+    nothing else before the later one; so what a window holds differs from the truth by at most what
+    happened within a 64th of it, or by 64 successes where those took longer, at its old edge.
+
+    Args:
+        seconds: Length of the window.
+        start: The first point, in monotonic seconds; everything is 0 there.
+        width: How many numbers.
+    """
+
+    __slots__ = ("_grain", "_points", "_seconds")
+
+    def __init__(self, seconds: float, start: float, width: int) -> None:
+        self._seconds = seconds
+        self._grain = seconds / GRAIN
+        self._points = deque([(start, (0,) * width)])
+
+    def mark(self, now: float, numbers: tuple[int, ...]) -> None:
+        """Take note of the numbers at a point in time, what happened there included."""
+        points = self._points
+        if len(points) > 1 and now - points[-2][0] < self._grain:
+            points[-1] = (now, numbers)
+        else:
+            points.append((now, numbers))
+        self._forget(now)
+
+    def within(self, now: float, numbers: tuple[int, ...]) -> list[float]:
+        """Return how much of the numbers as they are now was counted within the window."""
+        self._forget(now)
+        points = self._points
+        begun, before = points[0]
+        edge = now - self._seconds
+        grown = [number - early for number, early in zip(numbers, before, strict=True)]
+        if begun < edge:
+            ended, after = points[1] if len(points) > 1 else (now, numbers)
+            grown[0] -= (after[0] - before[0]) * min(1.0, (edge - begun) / (ended - begun))
+        return grown
+
+    def covered(self, now: float) -> float:
+        """Return how many seconds of the window there is something to say about."""
+        return min(self._seconds, now - self._points[0][0])
+
+    def _forget(self, now: float) -> None:
+        points, edge = self._points, now - self._seconds
+        while len(points) > 1 and points[1][0] <= edge:
+            points.popleft()
