@@ -1,0 +1,187 @@
+"""A thread that exchanges the states of circuits with the other workers of a service.
+
+Calls never wait for it: a circuit decides by itself, wakes the thread when it changes its state, and
+is told by the thread what the fleet does. A forked child has a thread and a name of its own.
+"""
+
+import os
+import random
+import secrets
+import threading
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final, Protocol
+
+from holdfast.forks import ForkSafeLock
+from holdfast.resilience.backoff import Exponential
+from holdfast.resilience.circuit.sharing import Fleet, Heard, Order, Own, Store, proposed, taken
+
+EVERY: Final = 1.0
+"""Seconds between two exchanges, unless a circuit changes its state."""
+LEAST: Final = 0.05
+"""Seconds between two exchanges at least, however often circuits change their state."""
+MAX_CIRCUITS: Final = 1000
+"""Circuits that one worker shares; further ones are its own."""
+PAUSE: Final = Exponential(base=0.5, ceiling=15.0, jitter="proportional")
+"""How long a store that was away is left alone."""
+
+
+class Shared(Protocol):
+    """A circuit, as far as it is shared."""
+
+    def told(self, member: str, known: Fleet) -> Own | None:
+        """Return what this worker knows of it by itself; None while somebody decides for it."""
+        ...
+
+    def obey(self, order: Order) -> None:
+        """Do what the fleet does."""
+        ...
+
+
+class Exchanger:
+    """Exchanges states with a store on a thread of its own, from the first circuit until `close`.
+
+    All methods may be called on any thread; none but `exchange` waits for the store.
+
+    Args:
+        connect: Makes the store; called on the thread that exchanges, once in each process.
+        quorum: Up to 1 a share of the workers alive that opens the fleet; above, a number.
+        chance: Spreads attempts to come back to a store that was away.
+        tell: Called with the error when the store goes away, and with None when it is back.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Store],
+        *,
+        quorum: float,
+        chance: random.Random,
+        tell: Callable[[Exception | None], None],
+    ) -> None:
+        self._connect = connect
+        self._quorum = quorum
+        self._chance = chance
+        self._tell = tell
+        self._lock = ForkSafeLock()
+        self._circuits: dict[str, Shared] = {}
+        self._known: dict[str, Fleet] = {}
+        self._is_closed = False
+        self.begin_anew()
+        _all.add(self)
+
+    def begin_anew(self) -> None:
+        """Be another worker, as a forked child is, which first waits a while: it may end at once."""
+        self.member = secrets.token_hex(8)
+        self._store: Store | None = None
+        self._failures = 0
+        self._pause = 0.0
+        self._thread: threading.Thread | None = None
+        self._woken, self._stopped = threading.Event(), threading.Event()
+        if self._circuits and not self._is_closed:
+            self._start()
+
+    def join(self, name: str, circuit: Shared) -> None:
+        """Share a circuit from now on; one name is one circuit for all workers."""
+        with self._lock:
+            if name in self._circuits or len(self._circuits) >= MAX_CIRCUITS:
+                return
+            self._circuits[name] = circuit
+            if self._thread is None and not self._is_closed:
+                self._start()
+        self.wake()
+
+    def wake(self) -> None:
+        """Exchange soon: a circuit has changed its state. While the store is away it waits longer."""
+        self._woken.set()
+
+    def close(self, timeout: float) -> None:
+        """Exchange no more and let the others know; waits a limited time for an exchange under way.
+
+        Args:
+            timeout: Seconds.
+        """
+        self._is_closed = True
+        self._stopped.set()
+        self._woken.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+
+    def exchange(self) -> float:
+        """Exchange once, on this thread; return the seconds after which it should be done again."""
+        try:
+            if self._store is None:
+                self._store = self._connect()
+            self._exchange(self._store)
+        except Exception as failure:  # noqa: BLE001  # whatever a library raises: each goes its own way
+            return self._lost(failure)
+        if self._failures:
+            self._failures, self._pause = 0, 0.0
+            self._tell(None)
+        return EVERY
+
+    def _exchange(self, store: Store) -> None:
+        owns: dict[str, Own] = {}
+        for name, circuit in tuple(self._circuits.items()):
+            own = circuit.told(self.member, self._known.get(name) or Fleet())
+            if own is not None:
+                owns[name] = own
+            else:
+                self._known.pop(name, None)
+        heard = store.exchange(self.member, {name: own.is_failing for name, own in owns.items()})
+        for name, told in heard.items():
+            self._settle(store, name, owns[name], told)
+
+    def _settle(self, store: Store, name: str, own: Own, heard: Heard) -> None:
+        """Write what this worker proposes, unless another was faster, and do what the record says."""
+        fleet = proposed(own, heard, self._quorum)
+        if fleet is not None:
+            if not store.settle(name, heard.fleet.version, fleet):
+                self.wake()
+                return
+            heard = replace(heard, fleet=fleet)
+        order = taken(own, heard.fleet, heard.now)
+        if order is not None:
+            self._circuits[name].obey(order)
+        self._known[name] = heard.fleet
+
+    def _lost(self, failure: Exception) -> float:
+        self._failures += 1
+        if self._failures == 1:
+            self._tell(failure)
+        self._pause = PAUSE.delay(self._failures - 1, self._pause, self._chance)
+        return self._pause
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(
+            target=self._run,
+            args=(self._woken, self._stopped),
+            name="holdfast-circuits",
+            daemon=True,
+        )
+        self._thread.start()
+
+    def _run(self, woken: threading.Event, stopped: threading.Event) -> None:
+        wait = EVERY
+        while True:
+            (stopped if self._failures else woken).wait(wait)
+            if stopped.wait(LEAST):
+                break
+            woken.clear()  # before the exchange: what changes from now on is for the next
+            wait = self.exchange()
+        if self._store is not None and not self._failures:
+            with suppress(Exception):  # else it is forgotten by itself
+                self._store.leave(self.member, list(self._circuits))
+
+
+_all: "weakref.WeakSet[Exchanger]" = weakref.WeakSet()
+
+
+def _begin_anew() -> None:
+    for exchanger in tuple(_all):
+        exchanger.begin_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
