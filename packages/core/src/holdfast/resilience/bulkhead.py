@@ -1,9 +1,9 @@
 """How many calls may be in progress at once, so that one slow dependency does not take every thread."""
 
-import math
 import os
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 from holdfast.errors import BulkheadFullError
 from holdfast.flow import Flow
@@ -14,6 +14,10 @@ from holdfast.resilience.drivers import WaitFor
 from holdfast.resilience.host import Host
 from holdfast.resilience.outcome import Outcome
 from holdfast.resilience.signal import Signal
+from holdfast.resilience.validity import check_count, check_seconds
+
+MOST: Final = 1_000_000
+"""Places, and calls that wait for one, that make sense in one process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +30,13 @@ class Bulkhead:
 
     Args:
         limit: Calls in progress at once; at least 1.
-        queue: Calls that may wait for a place; 0 refuses at once.
+        queue: Calls that may wait for a place, if `wait` gives them time; 0 refuses at once.
         wait: Seconds they wait at most, and never longer than the deadline leaves. On a thread that
             runs an event loop, wait with `acall`: a plain call blocks its thread.
 
     Raises:
-        ValueError: For values out of range, and for a queue without a wait or the reverse.
+        ValueError: For values out of range.
+        TypeError: For what is no number.
     """
 
     limit: int
@@ -39,19 +44,9 @@ class Bulkhead:
     wait: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.limit < 1:
-            raise ValueError(f"Bulkhead.limit must be at least 1, not {self.limit}")
-        if self.queue < 0:
-            raise ValueError(f"Bulkhead.queue must be at least 0, not {self.queue}")
-        if not 0.0 <= self.wait < math.inf:
-            raise ValueError(
-                f"Bulkhead.wait must be at least 0 seconds, and finite, not {self.wait}"
-            )
-        if (self.queue > 0) is not (self.wait > 0.0):
-            raise ValueError(
-                "Bulkhead.queue and Bulkhead.wait need each other: set both, or neither; "
-                f"not queue={self.queue} and wait={self.wait}"
-            )
+        check_count("Bulkhead.limit", self.limit, least=1, most=MOST)
+        check_count("Bulkhead.queue", self.queue, least=0, most=MOST)
+        check_seconds("Bulkhead.wait", self.wait)
 
     def live(self, name: str, host: Host) -> "BulkheadLayer":
         """Return the layer of one policy."""

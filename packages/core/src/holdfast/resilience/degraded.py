@@ -27,9 +27,7 @@ class Degradation:
     """Code of the error in whose place it stands."""
 
 
-_collected: ContextVar[list[Degradation] | None] = ContextVar(
-    "holdfast_degradations", default=None
-)
+_collected: ContextVar[list[Degradation] | None] = ContextVar("holdfast_degradations", default=None)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """What to answer when a call fails."""
 
 import inspect
-from collections.abc import Callable, Generator, Mapping
+import math
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
@@ -15,7 +16,7 @@ from holdfast.resilience.degraded import Degradation, note_degradation
 from holdfast.resilience.drivers import Invoke
 from holdfast.resilience.host import Host
 from holdfast.resilience.outcome import Outcome
-from holdfast.resilience.scope import UNBOUNDED, current_scope
+from holdfast.resilience.scope import current_attempt, current_scope
 
 TOLD_EVERY: Final = 60.0
 """Seconds between two events of one policy: while a dependency is down, every call uses a fallback."""
@@ -70,12 +71,12 @@ class Fallback:
     def __init__(
         self,
         *alternatives: Alternative,
-        by_key: Mapping[str, Alternative] | None = None,
+        by_key: Mapping[str, Alternative] | Iterable[tuple[str, Alternative]] = (),
         key: Callable[..., str] | None = None,
         value: object = _UNSET,
         on: Failure | tuple[Failure, ...] = (),
     ) -> None:
-        keyed = tuple((by_key or {}).items())
+        keyed = tuple(dict(by_key).items())
         for alternative in (*alternatives, *(each for _, each in keyed)):
             if not callable(alternative):
                 raise TypeError(
@@ -124,43 +125,53 @@ class FallbackLayer:
 
     def _is_meant(self, error: Exception) -> bool:
         named = self._spec.on
-        return not named or any(
-            isinstance(error, each) if isinstance(each, type) else each(error) for each in named
-        )
+        try:
+            return not named or any(
+                isinstance(error, each) if isinstance(each, type) else each(error) for each in named
+            )
+        except Exception as failure:  # noqa: BLE001  # the call's own error has to come out
+            _note(error, "Fallback.on", failure)
+            return False
 
     def _answered(
         self, call: Call, error: Exception
     ) -> Generator[Invoke, object, tuple[Outcome | None, str]]:
         """Ask one after the other; an exit or a cancellation in the middle comes out."""
-        for source in self._sources_of(call):
-            with self._time_to_answer():
-                answer = cast("Outcome", (yield source.asked(call, error)))
+        for source in self._sources_of(call, error):
+            with self._time_to_answer() as seconds:
+                answer = cast("Outcome", (yield source.asked(call, error, seconds)))
             if not isinstance(answer.error, Exception):
                 return answer, source.name
-            _note(error, f"fallback {source.name} failed, too: ", answer.error)
+            _note(error, f"fallback {source.name}", answer.error)
         if self._spec.value is _UNSET:
             return None, ""
         return Outcome(None, self._spec.value), "value"
 
-    def _sources_of(self, call: Call) -> "tuple[_Source, ...]":
+    def _sources_of(self, call: Call, error: Exception) -> "tuple[_Source, ...]":
         if not self._by_key:
             return self._sources
-        if self._spec.key is None:
-            key = str(getattr(call.function, "__name__", ""))
-        else:
-            key = self._spec.key(*call.args, **call.kwargs)
-        keyed = self._by_key.get(key)
+        try:
+            keyed = self._by_key.get(self._key_of(call))
+        except Exception as failure:  # noqa: BLE001  # the call's own error has to come out
+            _note(error, "Fallback.key", failure)
+            return self._sources
         return self._sources if keyed is None else (keyed, *self._sources)
 
+    def _key_of(self, call: Call) -> str:
+        if self._spec.key is None:
+            return str(getattr(call.function, "__name__", ""))
+        return self._spec.key(*call.args, **call.kwargs)
+
     @contextmanager
-    def _time_to_answer(self) -> Generator[None, None, None]:
-        """Take the deadline away once it has passed: what is left is to say so, or to answer."""
-        if remaining_by(self._host.clock) > 0.0:
-            yield
+    def _time_to_answer(self) -> Generator[float, None, None]:
+        """Take the deadline away once it has passed: what is left then is to answer, late, or to fail."""
+        left = remaining_by(self._host.clock)
+        if left > 0.0:
+            yield left
             return
-        token = current_scope.set((UNBOUNDED[0], current_scope.get()[1]))
+        token = current_scope.set((math.inf, current_attempt()))
         try:
-            yield
+            yield math.inf
         finally:
             current_scope.reset(token)
 
@@ -173,12 +184,12 @@ class _Source:
         self._function = function
         self._wants_error = _declares_error(function)
 
-    def asked(self, call: Call, error: Exception) -> Invoke:
+    def asked(self, call: Call, error: Exception, seconds: float) -> Invoke:
         """Return the call of it."""
         kwargs: Mapping[str, Any] = call.kwargs
         if self._wants_error:
             kwargs = {**kwargs, "error": error}
-        return Invoke(self._function, call.args, kwargs)
+        return Invoke(self._function, call.args, kwargs, seconds)
 
 
 def _declares_error(function: Alternative) -> bool:
@@ -218,6 +229,6 @@ class _Telling:
         )
 
 
-def _note(error: Exception, text: str, failure: Exception) -> None:
+def _note(error: Exception, what: str, failure: Exception) -> None:
     with suppress(Exception):  # the text of a failure, and where notes go, may be anybody's code
-        error.add_note(f"{text}{type(failure).__name__}: {failure}"[:_LONGEST_NOTE])
+        error.add_note(f"{what} failed, too: {type(failure).__name__}: {failure}"[:_LONGEST_NOTE])

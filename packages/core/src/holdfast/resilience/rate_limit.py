@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from holdfast.clock import Clock
 from holdfast.errors import CallRateError
 from holdfast.forks import ForkSafeLock
 from holdfast.resilience.call import Call, Inner, Steps
@@ -12,7 +11,10 @@ from holdfast.resilience.deadline import remaining_by
 from holdfast.resilience.drivers import Wait
 from holdfast.resilience.host import Host
 from holdfast.resilience.outcome import Outcome
+from holdfast.resilience.validity import check_count, check_number, check_seconds
 
+MOST: Final = 1_000_000
+"""Calls at once that make sense as a limit."""
 _ROUNDING: Final = 1e-9
 """Share of an interval that a slot may be early by, or sums of floats would refuse what is due."""
 
@@ -38,6 +40,7 @@ class RateLimit:
 
     Raises:
         ValueError: For values out of range.
+        TypeError: For what is no number.
     """
 
     rate: float
@@ -46,15 +49,11 @@ class RateLimit:
     wait: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, value in (("rate", self.rate), ("per", self.per)):
-            if not 0.0 < value < math.inf:
-                raise ValueError(f"RateLimit.{name} must be more than 0, and finite, not {value}")
-        if self.burst is not None and self.burst < 1:
-            raise ValueError(f"RateLimit.burst must be at least 1, not {self.burst}")
-        if not 0.0 <= self.wait < math.inf:
-            raise ValueError(
-                f"RateLimit.wait must be at least 0 seconds, and finite, not {self.wait}"
-            )
+        check_number("RateLimit.rate", self.rate, "calls", above=True)
+        check_seconds("RateLimit.per", self.per, above=True)
+        if self.burst is not None:
+            check_count("RateLimit.burst", self.burst, least=1, most=MOST)
+        check_seconds("RateLimit.wait", self.wait)
 
     def live(self, name: str, host: Host) -> "RateLayer":
         """Return the layer of one policy."""
@@ -72,7 +71,7 @@ class RateLayer:
     def __init__(self, spec: RateLimit, name: str, host: Host) -> None:
         self._spec = spec
         self._name = name
-        self._clock: Clock = host.clock
+        self._clock = host.clock
         self._slots = spec.slots()
 
     def steps(self, call: Call, inner: Inner) -> Steps:

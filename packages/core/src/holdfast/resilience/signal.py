@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import asyncio
+    from asyncio import AbstractEventLoop, Future
 
 
 class Signal:
@@ -47,8 +47,6 @@ class Signal:
 
     def wait(self, seconds: float) -> bool:
         """Wait on this thread; tell whether the signal was given in time."""
-        if self._given:
-            return True
         barrier = threading.Lock()
         barrier.acquire()
         with self._waking(barrier.release):
@@ -58,11 +56,9 @@ class Signal:
 
     async def await_(self, seconds: float) -> bool:
         """Wait on the running event loop; tell whether the signal was given in time."""
-        if self._given:
-            return True
         asyncio = sys.modules["asyncio"]  # who runs a loop has loaded it
-        loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
+        loop: AbstractEventLoop = asyncio.get_running_loop()
+        future: Future[None] = loop.create_future()
 
         def wake() -> None:
             with suppress(RuntimeError):  # its loop is closed, and nobody waits there
@@ -88,6 +84,6 @@ class Signal:
                 self._wakers.remove(waker)
 
 
-def _finish(future: "asyncio.Future[None]") -> None:
+def _finish(future: "Future[None]") -> None:
     if not future.done():
         future.set_result(None)
