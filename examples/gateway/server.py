@@ -55,6 +55,7 @@ class Answering(BaseHTTPRequestHandler):
             "/mails": {"mails": [*_mails]},
             "/prices": PRICES,
             "/reservations": {"releases": _releases.count},
+            "/stock": {"pieces": 7},
         }
         if not self._fails(parse_qs(address.query).get("mode", ["ok"])[0]):
             self._answer(200, found.get(address.path, {"status": "pass"}))

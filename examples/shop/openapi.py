@@ -74,6 +74,7 @@ def health(summary: str) -> Json:
 SCHEMAS: dict[str, Json] = {
     "Product": {"sku": TEXT, "name": TEXT, "price": NUMBER, "stock": NUMBER},
     "Delivery": {"sku": TEXT, "days": NUMBER, "stale": {"type": "boolean"}},
+    "Stock": {"sku": TEXT, "pieces": NUMBER},
     "Order": {"id": NUMBER, "sku": TEXT, "quantity": NUMBER, "total": NUMBER, "status": TEXT},
     "NewOrder": {"sku": TEXT, "quantity": {"type": "integer", "minimum": 1}},
     "Payment": {"card": TEXT},
@@ -100,6 +101,9 @@ PATHS: dict[str, Json] = {
     "/products/{sku}": {"get": operation("Show one product", schema_of("Product"))},
     "/products/{sku}/delivery": {
         "get": operation("Show how long a product takes", schema_of("Delivery"))
+    },
+    "/products/{sku}/stock": {
+        "get": operation("Show how many pieces the warehouse has", schema_of("Stock"))
     },
     "/orders": {"post": operation("Order", schema_of("Order"), status="201", body="NewOrder")},
     "/orders/{order_id}/payment": {

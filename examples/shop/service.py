@@ -6,6 +6,7 @@ from examples.shop.delivery import Carrier
 from examples.shop.errors import OutOfStock, ShopCode
 from examples.shop.model import Order, OrderStatus, Product, Store
 from examples.shop.payments import Gateway
+from examples.shop.supplies import Warehouse
 from holdfast import BusinessLogicError, ResourceNotFoundError, WorkflowError
 
 LARGEST_ORDER = 10
@@ -18,11 +19,12 @@ NEXT = {
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """The shop over some database, some payment gateway and some carrier."""
+    """The shop over some database, some payment gateway, some carrier and some warehouse."""
 
     store: Store
     gateway: Gateway
     carrier: Carrier
+    warehouse: Warehouse
 
     def products(self) -> list[Product]:
         """Return everything on sale."""
@@ -38,6 +40,10 @@ class Shop:
     def delivery(self, sku: str, mode: str) -> dict[str, object]:
         """Return how long a product takes to its buyer."""
         return self.carrier.delivery(self.product(sku).sku, mode)
+
+    def stock(self, sku: str, mode: str) -> dict[str, object]:
+        """Return how many pieces the warehouse has of a product."""
+        return {"sku": sku, "pieces": self.warehouse.pieces(self.product(sku).sku, mode)}
 
     def place_order(self, sku: str, quantity: int) -> Order:
         """Reserve pieces of a product."""

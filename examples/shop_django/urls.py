@@ -8,6 +8,7 @@ urlpatterns = [
     path("products", views.products),
     path("products/<str:sku>", views.product),
     path("products/<str:sku>/delivery", views.delivery),
+    path("products/<str:sku>/stock", views.stock),
     path("orders", views.place_order),
     path("orders/<int:order_id>/payment", views.pay),
     path("orders/<int:order_id>/refund", views.refund),

@@ -20,10 +20,14 @@ from examples.shop.requests import (
     read_object,
 )
 from examples.shop.service import Shop
+from examples.shop.supplies import Warehouse
 from examples.shop_django.apps import payment_gateway
 from examples.shop_django.store import DjangoStore
 from examples.shop_worker import tasks
 from holdfast import (
+    CircuitOpenError,
+    CommunicationError,
+    DependencyError,
     ResourceNotFoundError,
     ValidationError,
     WorkflowError,
@@ -33,7 +37,12 @@ from holdfast import (
 from holdfast.integrations.prometheus import metrics_response
 from holdfast_django.operations import service_errors
 
-shop = Shop(DjangoStore(), payment_gateway(), Carrier(settings.SHOP_GATEWAY))
+shop = Shop(
+    DjangoStore(),
+    payment_gateway(),
+    Carrier(settings.SHOP_GATEWAY),
+    Warehouse(settings.SHOP_GATEWAY),
+)
 
 
 @require_GET
@@ -54,6 +63,13 @@ def product(_request: HttpRequest, sku: str) -> JsonResponse:
 def delivery(request: HttpRequest, sku: str) -> JsonResponse:
     """Show how long a product takes; while the carrier is away, a handler answers in our place."""
     return JsonResponse(shop.delivery(sku, request.GET.get("carrier", "ok")))
+
+
+@raises(ResourceNotFoundError, DependencyError, CommunicationError, CircuitOpenError)
+@require_GET
+def stock(request: HttpRequest, sku: str) -> JsonResponse:
+    """Show how many pieces the warehouse has; it is asked by a policy."""
+    return JsonResponse(shop.stock(sku, request.GET.get("warehouse", "ok")))
 
 
 @raises(*BODY_ERRORS, ValidationError, ResourceNotFoundError, OutOfStock, ShopCode.ORDER_TOO_LARGE)

@@ -26,9 +26,13 @@ from examples.shop.requests import (
     read_object,
 )
 from examples.shop.service import Shop
+from examples.shop.supplies import Warehouse
 from examples.shop_flask.store import SqliteStore
 from examples.shop_worker import tasks
 from holdfast import (
+    CircuitOpenError,
+    CommunicationError,
+    DependencyError,
     ResourceNotFoundError,
     ValidationError,
     WorkflowError,
@@ -61,7 +65,7 @@ def create_app() -> Flask:
     health = errors.runtime.health
     health.register_check("database", store.products)
     health.register_check("payment-gateway", gateway.answers, critical=False, timeout=1.0)
-    shop = Shop(store, gateway, Carrier(address))
+    shop = Shop(store, gateway, Carrier(address), Warehouse(address))
     add_products(app, shop)
     add_orders(app, shop)
     add_examples(app)
@@ -85,6 +89,11 @@ def add_products(app: Flask, shop: Shop) -> None:
     @app.get("/products/<sku>/delivery")
     def delivery(sku: str) -> ResponseReturnValue:  # a handler answers while the carrier is away
         return shop.delivery(sku, request.args.get("carrier", "ok"))
+
+    @raises(ResourceNotFoundError, DependencyError, CommunicationError, CircuitOpenError)
+    @app.get("/products/<sku>/stock")
+    def stock(sku: str) -> ResponseReturnValue:  # a policy asks the warehouse
+        return shop.stock(sku, request.args.get("warehouse", "ok"))
 
     @app.post("/catalogue")
     def print_catalogue() -> ResponseReturnValue:

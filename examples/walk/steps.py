@@ -252,6 +252,36 @@ HANDLED = (
     ),
 )
 
+PROTECTED = (
+    Step(
+        title="How many pieces there are: the warehouse says so",
+        ask="GET /products/SKU-881/stock",
+        status=200,
+        body={"pieces": 7},
+    ),
+    Step(
+        title="The warehouse is busy: asked again when it said, and it answers",
+        ask="GET /products/SKU-881/stock?warehouse=busy",
+        status=200,
+        body={"pieces": 7},
+    ),
+    Step(
+        title="The warehouse hangs up, twice",
+        ask="GET /products/SKU-881/stock?warehouse=down",
+        status=503,
+        code="COMMUNICATION_ERROR",
+        level="WARNING",
+    ),
+    Step(
+        title="Its circuit is open now: refused at once, without asking",
+        ask="GET /products/SKU-881/stock",
+        status=503,
+        code="CIRCUIT_OPEN",
+        level="WARNING",
+        headers={"Retry-After": "*"},
+    ),
+)
+
 
 def calculation(a: object, b: object, operation: str) -> dict[str, object]:
     """Return the body that asks for a calculation."""
@@ -434,6 +464,7 @@ WALK: dict[str, tuple[Step, ...]] = {
     "The caller's fault": CALLERS,
     "Our fault, or that of what we depend on": OURS,
     "A handler: the carrier is away, and callers get what is known": HANDLED,
+    "A policy: the warehouse is asked twice, and left alone when it keeps failing": PROTECTED,
     "A calculator": CALCULATOR,
     "The same errors in the caller's language, format and trace": MANNERS,
     "Health": HEALTH,

@@ -73,6 +73,14 @@ if TYPE_CHECKING:
     from holdfast.raising import raises
     from holdfast.record import ErrorHandled, ErrorRecord
     from holdfast.redact import Redactor
+    from holdfast.resilience.backoff import Constant, Decorrelated, Exponential
+    from holdfast.resilience.breaking import Breaker
+    from holdfast.resilience.deadline import deadline, remaining
+    from holdfast.resilience.fallback import Fallback
+    from holdfast.resilience.policy import Policy
+    from holdfast.resilience.retry import Retry
+    from holdfast.resilience.scope import current_attempt
+    from holdfast.resilience.timeout import Deadline, Timeout
     from holdfast.runtime import Runtime, configure, current_runtime, init_error_system
     from holdfast.settings import Settings, SettingsError
 
@@ -86,9 +94,9 @@ _HOMES = {
     "errors": (
         "AppError AuthenticationError AuthorizationError BulkheadFullError BusinessLogicError "
         "CallRateError CircuitOpenError ClientClosedError CommunicationError DatabaseError "
-        "DeadlineExceededError DependencyError InternalServerError RateLimitError ResourceNotFoundError "
-        "ServiceUnavailableError StateConflictError UnexplainedResponseError ValidationError "
-        "WorkflowError"
+        "DeadlineExceededError DependencyError InternalServerError RateLimitError "
+        "ResourceNotFoundError ServiceUnavailableError StateConflictError "
+        "UnexplainedResponseError ValidationError WorkflowError"
     ),
     "events": "Event",
     "handler": "Action ErrorHandler Recovered Verdict",
@@ -102,6 +110,14 @@ _HOMES = {
     "raising": "raises",
     "record": "ErrorHandled ErrorRecord",
     "redact": "Redactor",
+    "resilience.backoff": "Constant Decorrelated Exponential",
+    "resilience.breaking": "Breaker",
+    "resilience.deadline": "deadline remaining",
+    "resilience.fallback": "Fallback",
+    "resilience.policy": "Policy",
+    "resilience.retry": "Retry",
+    "resilience.scope": "current_attempt",
+    "resilience.timeout": "Deadline Timeout",
     "runtime": "Runtime configure current_runtime init_error_system",
     "settings": "Settings SettingsError",
 }
@@ -112,6 +128,7 @@ __all__ = [
     "AppError",
     "AuthenticationError",
     "AuthorizationError",
+    "Breaker",
     "BulkheadFullError",
     "BusinessLogicError",
     "CallRateError",
@@ -121,8 +138,11 @@ __all__ = [
     "ClientClosedError",
     "CodeSpec",
     "CommunicationError",
+    "Constant",
     "DatabaseError",
+    "Deadline",
     "DeadlineExceededError",
+    "Decorrelated",
     "DependencyError",
     "Detail",
     "Effect",
@@ -135,15 +155,19 @@ __all__ = [
     "ErrorRecord",
     "Event",
     "Explanation",
+    "Exponential",
+    "Fallback",
     "Fault",
     "IncomingMessage",
     "InternalServerError",
     "Origin",
     "Partial",
+    "Policy",
     "RateLimitError",
     "Recovered",
     "Redactor",
     "ResourceNotFoundError",
+    "Retry",
     "Rule",
     "Runtime",
     "ServiceUnavailableError",
@@ -153,6 +177,7 @@ __all__ = [
     "Settlement",
     "Severity",
     "StateConflictError",
+    "Timeout",
     "UnexplainedResponseError",
     "ValidationError",
     "Verdict",
@@ -162,8 +187,10 @@ __all__ = [
     "bind_request",
     "configure",
     "consumer",
+    "current_attempt",
     "current_runtime",
     "current_trace_id",
+    "deadline",
     "determine_http_status",
     "enhanced_error_handling",
     "error_boundary",
@@ -172,6 +199,7 @@ __all__ = [
     "init_error_system",
     "job",
     "raises",
+    "remaining",
     "spawn",
     "start_process",
     "trace_headers",
