@@ -163,6 +163,11 @@ class Runtime:
         """Whether calls may be made to fail on purpose here: `CHAOS` says where."""
         return self.settings.allows_chaos()
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody cares for events that tell neither of an error nor of a duration."""
+        return self.dispatcher.is_heard
+
     def handle(self, error: BaseException, origin: Origin) -> Verdict:
         """Decide about an exception that reached a boundary; never raises.
 

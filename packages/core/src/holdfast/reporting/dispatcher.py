@@ -57,6 +57,8 @@ class Dispatcher:
         self._clock = clock or SystemClock()
         told = tuple(reporters)
         self._listeners = (*listeners, *(one for one in told if isinstance(one, Listener)))
+        self.is_heard = bool(told) or not all(_counts_alone(one) for one in self._listeners)
+        """Whether anybody cares for events without an error or a duration; else they need not be made."""
         self._channels = tuple(Channel(reporter, queue_size) for reporter in told)
         self.emit: Callable[[Event], None] = self._emit_inline if inline else self._emit_queued
         _after_fork.add(self)
@@ -143,6 +145,10 @@ class Dispatcher:
             if mark is not None and not mark.wait(max(0.0, until - self._clock.monotonic())):
                 late.append(channel)
         return late
+
+
+def _counts_alone(listener: Listener) -> bool:
+    return getattr(listener, "counts_alone", False) is True
 
 
 _after_fork: "weakref.WeakSet[Dispatcher]" = weakref.WeakSet()

@@ -9,6 +9,7 @@ from holdfast.callables import is_async
 from holdfast.flow import adrive, drive
 from holdfast.resilience.call import Steps
 from holdfast.resilience.drivers import refuse_awaitable
+from holdfast.resilience.circuit.terms import Terms
 from holdfast.resilience.host import Host, current_host
 from holdfast.resilience.live import LivePolicy
 from holdfast.resilience.outcome import Outcome
@@ -29,8 +30,15 @@ def bound(policy: "Policy", function: Callable[..., object]) -> Callable[..., ob
 
 
 def _shape(policy: "Policy") -> Shape:
-    kinds = {type(layer).__name__ for layer in policy.layers}
-    return Shape("Timeout" in kinds, "Retry" in kinds, "Breaker" in kinds)
+    kinds = {type(layer).__name__: layer for layer in policy.layers}
+    breaker = kinds.get("Breaker")
+    return Shape(
+        timed="Timeout" in kinds,
+        retried="Retry" in kinds,
+        counted=breaker is not None,
+        measured=isinstance(breaker, Terms) and breaker.timed(),
+        refused=kinds.keys() <= {"Breaker", "Timeout"},
+    )
 
 
 class _Bound:
@@ -45,11 +53,16 @@ class _Bound:
         self.shape = shape
         self._opened: LivePolicy | None = None
 
+    @property
+    def is_short(self) -> bool:
+        """Whether the short way does all that a call needs."""
+        return True
+
     def live(self) -> LivePolicy:
         """Return the policy at work in the current runtime; opens the gate when there is no other."""
         host: Host = current_host()
         live = host.policies.of(self.policy)
-        if self.gate.period is None and environment.is_alone(host):
+        if self.gate.period is None and self.is_short and environment.is_alone(host):
             self._opened = live
             live.open(self.gate, self.shape)
             _gates.add(self.gate)
@@ -90,6 +103,11 @@ class _Plain(_Bound):
 
 
 class _Awaited(_Bound):
+    @property
+    def is_short(self) -> bool:
+        """Whether nothing has to be cancelled when its time is over."""
+        return not self.shape.timed
+
     async def run(self, args: tuple[object, ...], kwargs: Mapping[str, Any]) -> object:
         """Make the call."""
         return await self.live().arun(

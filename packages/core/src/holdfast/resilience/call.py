@@ -1,13 +1,16 @@
 """One use of a policy, and the layers it goes through."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
+from holdfast.clock import Clock
 from holdfast.flow import Flow
 from holdfast.resilience.circuit.permit import Permit
+from holdfast.resilience.deadline import refusal
 from holdfast.resilience.drivers import Invoke
 from holdfast.resilience.outcome import Outcome
-from holdfast.resilience.scope import Attempt
+from holdfast.resilience.scope import Attempt, current_scope
 
 
 class Call:
@@ -18,12 +21,11 @@ class Call:
         args: Its arguments.
         kwargs: Those by name.
         outer: The attempt that this call is part of, when another policy retries around it.
-        timeout: Seconds an attempt may take, where an event loop can end it.
         taken: How the first attempt ended, when it was made on the short way already.
         permit: The circuit's permit of that attempt.
     """
 
-    __slots__ = ("args", "function", "kwargs", "outer", "permit", "taken", "timeout")
+    __slots__ = ("args", "function", "kwargs", "outer", "permit", "taken")
 
     def __init__(
         self,
@@ -58,10 +60,14 @@ class Layer(Protocol):
         ...
 
 
-def make_call(call: Call) -> Steps:
-    """Make the call itself: the innermost of the way."""
+def make_call(call: Call, clock: Clock) -> Steps:
+    """Make the call itself, the innermost of the way, within the time that is left; refuse without any."""
     if call.taken is not None:
         taken, call.taken = call.taken, None
         return taken
-    outcome = yield Invoke(call.function, call.args, call.kwargs)
+    at = current_scope.get()[0]
+    left = at if at == math.inf else at - clock.monotonic()
+    if left <= 0.0:
+        return Outcome(refusal())
+    outcome = yield Invoke(call.function, call.args, call.kwargs, left)
     return outcome  # type: ignore[return-value]  # what an Invoke brings back

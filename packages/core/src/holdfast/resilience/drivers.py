@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 from holdfast.clock import Clock
+from holdfast.resilience.deadline import overrun
 from holdfast.resilience.outcome import Outcome
 from holdfast.resilience.signal import Signal
 
@@ -59,7 +60,9 @@ class Invoke:
         try:
             value: Any = self.function(*self.args, **self.kwargs)
             if hasattr(value, "__await__"):
-                value = await (value if self.timeout == math.inf else _within(value, self.timeout))
+                if self.timeout != math.inf:
+                    return await _within(value, self.timeout)
+                value = await value
         except BaseException as error:  # noqa: BLE001  # the layers say what it means
             return Outcome(error)
         return Outcome(None, value)
@@ -99,10 +102,18 @@ class WaitFor:
         return await self.signal.await_(self.seconds)
 
 
-async def _within(awaitable: Any, seconds: float) -> object:  # noqa: ANN401  # whatever the function returned
+async def _within(awaitable: Any, seconds: float) -> Outcome:  # noqa: ANN401  # whatever the function returned
     asyncio = sys.modules["asyncio"]  # who runs a loop has loaded it
-    async with asyncio.timeout(seconds):
-        return await awaitable
+    try:
+        async with asyncio.timeout(seconds):
+            try:
+                return Outcome(None, await awaitable)
+            except Exception as error:  # noqa: BLE001  # its own, a TimeoutError too
+                return Outcome(error)
+    except TimeoutError as ended:  # ours alone comes here
+        error = overrun(seconds)
+        error.__cause__ = ended
+        return Outcome(error)
 
 
 def refuse_awaitable(awaitable: object) -> NoReturn:

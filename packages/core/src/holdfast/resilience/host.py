@@ -47,6 +47,11 @@ class Host(Environment, Protocol):
         """Whether calls may be made to fail on purpose here."""
         ...
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody cares for events that tell neither of an error nor of a duration."""
+        ...
+
     def read(self, error: BaseException) -> Reading:
         """Return what an error means; never raises."""
         ...

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from holdfast.flow import adrive, drive
 from holdfast.resilience.breaking import BreakerLayer
-from holdfast.resilience.call import Call, Inner, Steps, make_call
-from holdfast.resilience.circuit.permit import Permit
+from holdfast.resilience.call import Call, Inner, Layer, Steps, make_call
 from holdfast.resilience.fallback import FallbackLayer
+from holdfast.resilience.hedge import HedgeLayer
 from holdfast.resilience.outcome import Outcome
 from holdfast.resilience.retry import RetryLayer
 from holdfast.resilience.scope import UNBOUNDED, current_scope
-from holdfast.resilience.timeout import TimeLayer
+from holdfast.resilience.timeout import DeadlineLayer, TimeLayer
 from holdfast.resilience.weaving import Gate, Shape
 
 if TYPE_CHECKING:
-    from holdfast.resilience.circuit.period import Period
     from holdfast.resilience.host import Host
     from holdfast.resilience.policy import Policy, Spec
 
@@ -50,14 +49,17 @@ class LivePolicy:
         self.host = host
         self.specs = tuple(policy.layers if specs is None else specs)
         old = [] if before is None else list(zip(before.specs, before.layers, strict=True))
-        self.layers = [
+        self.layers: list[Layer] = [
             next((layer for told, layer in old if told == spec), None) or spec.live(policy.name, host)
             for spec in self.specs
         ]
         self.breaker = self._one(BreakerLayer)
         self.retry = self._one(RetryLayer)
+        hedge = self._one(HedgeLayer)
+        if hedge is not None:
+            hedge.tokens = None if self.retry is None else self.retry.bucket
         self._time = self._one(TimeLayer)
-        way: Inner = make_call
+        way: Inner = partial(make_call, clock=host.clock)
         for layer in reversed(self.layers):
             way = partial(layer.steps, inner=way)
         self._way = way
@@ -85,14 +87,17 @@ class LivePolicy:
         """Return the steps of a call whose first attempt was made, and failed, on the short way."""
         permit = None
         if self.breaker is not None:
-            permit = Permit(self.breaker.breaker.circuit, cast("Period", period))
+            permit = self.breaker.permit_of(period)
         return self._steps(Call(function, args, kwargs, taken=Outcome(error), permit=permit))
 
     def open(self, gate: Gate, shape: Shape) -> None:
         """Let calls of a function take the short way, if that does all that this policy asks for."""
         if self.shape() != shape or not all(isinstance(each, _PASSED) for each in self.layers):
             return
+        if self._one(DeadlineLayer) is not None or (self.retry is not None and self.retry.is_judging):
+            return
         gate.scope = UNBOUNDED if self.retry is None else (math.inf, self.retry.first)
+        gate.succeeded = int if self.retry is None else self.retry.succeeded
         gate.seconds = 0.0 if self._time is None else self._time.seconds
         gate.monotonic = self.host.clock.monotonic
         if self.breaker is None:
@@ -107,6 +112,8 @@ class LivePolicy:
             timed=self._time is not None,
             retried=self.retry is not None,
             counted=self.breaker is not None,
+            measured=self.breaker is not None and self.breaker.is_timed,
+            refused=all(isinstance(each, (BreakerLayer, TimeLayer)) for each in self.layers),
         )
 
     def _steps(self, call: Call) -> Steps:

@@ -1,6 +1,5 @@
 """How long a call may take: a deadline for all of it, a time-out for each attempt."""
 
-import math
 from dataclasses import dataclass
 
 from holdfast.resilience.call import Call, Inner, Steps
@@ -8,27 +7,33 @@ from holdfast.resilience.deadline import refusal
 from holdfast.resilience.host import Host
 from holdfast.resilience.outcome import Outcome
 from holdfast.resilience.scope import current_scope
+from holdfast.resilience.validity import check_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
     """Gives a call, with all its attempts and waits, so many seconds.
 
-    Coroutines are cancelled at the deadline. A plain function is not: it goes on to its end, and its
-    result counts; what it calls sees the deadline, and no further attempt begins after it.
+    Coroutines are cancelled at the deadline, and what comes out is `DeadlineExceededError`. A plain
+    function is not: it goes on to its end, and its result counts; what it calls sees the deadline,
+    and no further attempt begins after it.
 
     Args:
-        seconds: More than 0.
+        seconds: More than 0, and at most a year.
+
+    Raises:
+        ValueError: For a number out of bounds.
+        TypeError: For what is no number.
     """
 
     seconds: float
 
     def __post_init__(self) -> None:
-        _check(type(self).__name__, self.seconds)
+        check_seconds(f"{type(self).__name__}.seconds", self.seconds, above=True)
 
-    def live(self, name: str, host: Host) -> "TimeLayer":
+    def live(self, name: str, host: Host) -> "DeadlineLayer":
         """Return the layer of one policy."""
-        return TimeLayer(self.seconds, host)
+        return DeadlineLayer(self.seconds, host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +43,17 @@ class Timeout:
     Coroutines are cancelled; of plain functions the same holds as for `Deadline`.
 
     Args:
-        seconds: More than 0.
+        seconds: More than 0, and at most a year.
+
+    Raises:
+        ValueError: For a number out of bounds.
+        TypeError: For what is no number.
     """
 
     seconds: float
 
     def __post_init__(self) -> None:
-        _check(type(self).__name__, self.seconds)
+        check_seconds(f"{type(self).__name__}.seconds", self.seconds, above=True)
 
     def live(self, name: str, host: Host) -> "TimeLayer":
         """Return the layer of one policy."""
@@ -71,6 +80,5 @@ class TimeLayer:
             current_scope.reset(token)
 
 
-def _check(name: str, seconds: float) -> None:
-    if not 0 < seconds < math.inf:
-        raise ValueError(f"{name}.seconds must be more than 0, and finite, not {seconds}")
+class DeadlineLayer(TimeLayer):
+    """A limited time for a call with all its attempts, live: no call of it takes the short way."""

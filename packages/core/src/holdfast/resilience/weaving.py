@@ -27,6 +27,10 @@ class Shape(NamedTuple):
     """Say which attempt it is."""
     counted: bool = False
     """Count its success."""
+    measured: bool = False
+    """Tell the circuit how long it took."""
+    refused: bool = False
+    """Raise what an open circuit refuses it with, which nobody further out has an answer to."""
 
 
 class Gate:
@@ -39,15 +43,15 @@ class Gate:
         monotonic: The clock of the limit.
         scope: What a first attempt runs within, but for the time limit.
         succeeded: Counts a success for the budget of further attempts.
-        refuse: Returns the error of a call that an open circuit does not let through, or None.
+        refuse: Raises when an open circuit does not let the call through; None when it may.
     """
 
-    __slots__ = ("__weakref__", "leave", "monotonic", "period", "refuse", "scope", "seconds")
+    __slots__ = ("__weakref__", "leave", "monotonic", "period", "refuse", "scope", "seconds", "succeeded")
 
     def __init__(self) -> None:
         self.period: object = None
         self.leave: Callable[[Gate], None] | None = None
-        self.refuse: Callable[[], Exception | None] | None = None
+        self.refuse: Callable[[], None] | None = None
         self.seconds = 0.0
         self.monotonic: Callable[[], float] = float
         self.scope: Scope = UNBOUNDED
@@ -126,15 +130,20 @@ def _lines(shape: Shape, signature: SignatureSource, *, is_asynchronous: bool) -
     yield f"{defined} guarded({signature.declared}):"
     yield " _h_period = _h_gate.period"
     yield " if _h_period is None or _h_get() is not _h_unbounded:"
+    if shape.refused:
+        yield from _REFUSING
     yield f"  return {waiting}_h_run({signature.args}, {signature.kwargs})"
     if is_scoped:
         yield f" _h_token = _h_set({_TIMED_SCOPE if shape.timed else '_h_gate.scope'})"
+    if shape.measured:
+        yield " _h_started = _h_gate.monotonic()"
     yield " try:"
     yield f"  _h_result = {waiting}_h_function({signature.passed})"
     yield " except BaseException as _h_error:"
     if is_scoped:
         yield "  _h_reset(_h_token)"
-    arguments = f"_h_error, _h_period, {signature.args}, {signature.kwargs}"
+    period = _MEASURED_PERIOD if shape.measured else "_h_period"
+    arguments = f"_h_error, {period}, {signature.args}, {signature.kwargs}"
     yield f"  _h_outcome = {waiting}_h_failed({arguments})"
     yield from _ENDING
     if is_scoped:
@@ -143,6 +152,8 @@ def _lines(shape: Shape, signature: SignatureSource, *, is_asynchronous: bool) -
         yield from _UNAWAITED
     if shape.counted:
         yield from _COUNTING
+    if shape.measured:
+        yield from _MEASURING
     yield " return _h_result"
 
 
@@ -157,6 +168,17 @@ _ENDING: Final = (
 _UNAWAITED: Final = (
     " if _h_result.__class__ is _h_coroutine:",
     "  return _h_unawaited(_h_result, _h_period)",
+)
+_REFUSING: Final = (
+    "  if _h_gate.refuse is not None:",
+    "   _h_gate.refuse()",
+)
+_MEASURED_PERIOD: Final = "(_h_period, _h_gate.monotonic() - _h_started)"
+_MEASURING: Final = (
+    " _h_seconds = _h_gate.monotonic() - _h_started",
+    " _h_period.took(_h_seconds)",
+    " if _h_seconds >= _h_period.slower_than:",
+    "  _h_period.slow(_h_seconds)",
 )
 _COUNTING: Final = (
     f" if not _h_period.succeeded() & {EVERY - 1}:",

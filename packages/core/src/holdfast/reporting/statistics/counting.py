@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 from holdfast.clock import Clock, SystemClock
 from holdfast.codes import ErrorKind, Fault
@@ -56,6 +56,9 @@ class ErrorStatistics:
         >>> statistics.snapshot().requests
         1
     """
+
+    counts_alone: ClassVar[bool] = True
+    """Of all events it takes note of errors and durations only."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
