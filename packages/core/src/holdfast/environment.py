@@ -131,6 +131,17 @@ def set_default(environment: Environment | None) -> None:
         take_over(environment)
 
 
+@contextmanager
+def as_default(environment: Environment) -> Generator[None, None, None]:
+    """Make a runtime the process's default inside a block, whatever is installed; for tests."""
+    before = [*_default]
+    _default[:] = [environment]
+    try:
+        yield
+    finally:
+        _default[:] = before
+
+
 def take_over(environment: Environment) -> None:
     """Give a runtime the health checks that were registered before there was any.
 

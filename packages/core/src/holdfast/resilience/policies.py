@@ -14,7 +14,7 @@ from holdfast.resilience.live import LivePolicy
 from holdfast.resilience.options import read_policies, tuned
 from holdfast.resilience.policy import Policy, Spec, declared
 from holdfast.resilience.tuning import Tuning
-from holdfast.strict.problems import nearest
+from holdfast.strict.problems import SettingsError, nearest
 
 if TYPE_CHECKING:
     from holdfast.resilience.circuit.circuit import Circuit
@@ -120,7 +120,9 @@ class Policies:
                 self._tunings = dict(told)
                 self._live.update(changed)
         except Exception as error:
-            self._tell("policies.reload_failed", Severity.ERROR, {"reason": str(error)})
+            said = error.problems if isinstance(error, SettingsError) else [error]
+            reason = "; ".join(map(str, said))
+            self._tell("policies.reload_failed", Severity.ERROR, {"reason": reason})
             raise
         shut_gates()
         self._tell("policies.reloaded", Severity.INFO, {"changed": ", ".join(sorted(changed))})
