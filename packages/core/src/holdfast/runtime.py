@@ -25,7 +25,7 @@ from holdfast.hooks.leaving.crash import Crash, SharedBudget
 from holdfast.hooks.leaving.departure import Departure
 from holdfast.loading import Loader
 from holdfast.origin import ErrorContext, Origin
-from holdfast.parts import make_redactor, notes
+from holdfast.parts import exchanger, make_redactor, notes
 from holdfast.record import failure_facts
 from holdfast.reporting.channel import turn
 from holdfast.reporting.dispatcher import Dispatcher, Reporter
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import random
 
     from holdfast.reporting.alerts.engine import Alerts
+    from holdfast.resilience.headers import Inbound
     from holdfast.resilience.policies import Policies
     from holdfast.resilience.tuning import Tuning
 
@@ -108,6 +109,7 @@ class Runtime:
         self.notation = notation or Notation()
         loader = Loader(self.notation, self.redactor)
         self.alerts = _alerts(self, loader, self.notation)
+        self.sharing = exchanger(self, loader)
         functions = loader.load_classifiers(self.settings.classifiers)
         middleware = loader.load_all("middleware", self.settings.middleware)
         handlers = loader.load_named("handlers", self.settings.handlers)
@@ -152,6 +154,16 @@ class Runtime:
         """The live state of policies; made with the first."""
         made = importlib.import_module("holdfast.resilience.policies").Policies
         return cast("Policies", made(self))
+
+    @cached_property
+    def inbound(self) -> "Inbound | None":
+        """What begins the deadlines of requests; None when the settings give them none."""
+        told = self.settings.deadline
+        if not told.is_set:
+            return None
+        made = importlib.import_module("holdfast.resilience.headers").Inbound
+        limits = {"default": told.default, "longest": told.longest}
+        return cast("Inbound", made(self.clock, trusted=told.trust_headers, **limits))
 
     @property
     def policy_settings(self) -> Mapping[str, "Tuning"]:
@@ -372,6 +384,8 @@ class Runtime:
             self._left_at = None
             self._say("process.leaving", departure.departure(), {"waited": waited})
         environment.dismiss(self)
+        if self.sharing is not None:
+            self.sharing.close(self.settings.reporting.flush_timeout)
         self.dispatcher.close(self.settings.reporting.flush_timeout)
         if self.alerts is not None:
             self.alerts.close(self.settings.reporting.flush_timeout)

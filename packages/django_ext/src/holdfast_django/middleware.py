@@ -19,11 +19,12 @@ from django.utils.cache import patch_vary_headers
 from holdfast.context import WorkContext, begin, current_context, end, resume
 from holdfast.envelope import fitting
 from holdfast.errors import AppError
-from holdfast.handler import Verdict, last_server_error
+from holdfast.handler import Verdict, bare_answer, last_server_error
+from holdfast.resilience.headers import Inbound
 from holdfast.statuses import CLIENT_ERROR, SERVER_ERROR, error_of, unexplained
 from holdfast_django import views
 from holdfast_django.asynchrony import is_async
-from holdfast_django.capture import capture, explained, witness, witnessed
+from holdfast_django.capture import capture, explained, origin_of, witness, witnessed
 from holdfast_django.closing import watch_closers
 from holdfast_django.current import BOUNDARY, project_runtime, project_settings
 from holdfast_django.recovered import recovered
@@ -34,6 +35,8 @@ from holdfast_django.streaming import watch
 
 if TYPE_CHECKING:
     from contextvars import Token
+
+    from holdfast.resilience.scope import Scope
 
 _MISSED: Final = frozenset({301, 404})
 """How Django answers an address without its slash where the project has a 404 page of its own."""
@@ -69,9 +72,10 @@ class HoldfastMiddleware:
         """Answer a request within a context of its own."""
         if self._asynchronous:
             return self._answer_async(request)
-        token = _begin(request)
+        token, limit = _begin(request), _begin_deadline(request)
         try:
-            response = cast("HttpResponseBase", self.get_response(request))
+            late = None if limit is None else _too_late(request)
+            response = late or cast("HttpResponseBase", self.get_response(request))
             if response.status_code in _MISSED and request.resolver_match is None:
                 response = views.health_without_slash(request) or response
             return _finish(request, response)
@@ -79,12 +83,16 @@ class HoldfastMiddleware:
             capture(request, error, resumable=False)
             raise
         finally:
+            if limit is not None:
+                Inbound.end(limit)
             end(token)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
-        token = _begin(request)
+        token, limit = _begin(request), _begin_deadline(request)
         try:
-            response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
+            response = None if limit is None else _too_late(request)
+            if response is None:
+                response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
             if response.status_code in _MISSED and request.resolver_match is None:
                 probed = await sync_to_async(views.health_without_slash)(request)
                 response = probed or response
@@ -93,6 +101,8 @@ class HoldfastMiddleware:
             capture(request, error, resumable=False)
             raise
         finally:
+            if limit is not None:
+                Inbound.end(limit)
             end(token)
 
     def process_exception(
@@ -155,6 +165,21 @@ def _begin(request: HttpRequest) -> "Token[WorkContext | None]":
         # Within a command, or whatever else serves: another request's error explains no answer of this one.
         resume(work._replace(noted=[]))
     return token
+
+
+def _begin_deadline(request: HttpRequest) -> "Token[Scope] | None":
+    inbound = project_runtime().inbound
+    return None if inbound is None else inbound.begin(request.META)
+
+
+def _too_late(request: HttpRequest) -> HttpResponseBase | None:
+    """Answer a request that nobody waits for any more, which no view needs to see."""
+    inbound = project_runtime().inbound
+    error = None if inbound is None else inbound.refusal()
+    if error is None:
+        return None
+    answer = capture(request, error, resumable=False).answer
+    return respond(request, answer or bare_answer(error, origin_of(request)))
 
 
 def _finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

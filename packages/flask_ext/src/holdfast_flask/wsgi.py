@@ -13,6 +13,7 @@ from holdfast.envelope import Answer
 from holdfast.handler import Verdict, bare_answer
 from holdfast.hooks.servers import aborted
 from holdfast.origin import Origin, operation_of
+from holdfast.resilience.headers import Inbound
 from holdfast.runtime import Runtime
 from holdfast_flask.capture import BOUNDARY, pass_on
 from holdfast_flask.responses import Responder
@@ -36,6 +37,7 @@ class Boundary:
         self._next: WSGIApplication = app.wsgi_app
         self._runtime = runtime
         self._responder = responder
+        self._inbound = runtime.inbound
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -48,8 +50,10 @@ class Boundary:
         if around is not None:
             work = _apart(work)
         start = Start(start_response, work)
+        limit = None if self._inbound is None else self._inbound.begin(environ)
         try:
-            body = self._next(environ, start)
+            late = None if limit is None else self._too_late(environ, start)
+            body = self._next(environ, start) if late is None else late
         except BaseException as error:
             pass_on(error)
             answer = self._escaped(error, environ)
@@ -57,6 +61,8 @@ class Boundary:
                 raise
             body = self._answer(answer, environ, start)
         finally:
+            if limit is not None:
+                Inbound.end(limit)
             end(token)
             if around is not None:
                 _explain(around, work)
@@ -66,6 +72,16 @@ class Boundary:
             start.server_write = start_response(*begun)
         # Not around files, which servers know by the object itself.
         return Closing(body, self, environ, work) if type(body) is ClosingIterator else body
+
+    def _too_late(
+        self, environ: "WSGIEnvironment", start: "Start"
+    ) -> Iterable[bytes] | None:
+        """Answer a request that nobody waits for any more, which no view needs to see."""
+        error = None if self._inbound is None else self._inbound.refusal()
+        if error is None:
+            return None
+        answer = self.record(error, environ).answer
+        return self._answer(answer or bare_answer(error, Origin(boundary=BOUNDARY)), environ, start)
 
     def _escaped(self, error: BaseException, environ: "WSGIEnvironment") -> Answer | None:
         """Record what Flask let through, and return an answer unless it has to go on to the server."""

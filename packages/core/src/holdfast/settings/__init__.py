@@ -15,11 +15,13 @@ from holdfast.settings.alerts import (
     QuietHoursSettings,
 )
 from holdfast.settings.channels import ChannelSettings, WebhookSettings
+from holdfast.settings.circuits import CircuitsSettings
 from holdfast.settings.handlers import RecoverySettings
 from holdfast.settings.policies import ChaosSettings
 from holdfast.settings.rules import RuleSettings
 from holdfast.settings.sections import (
     CrashSettings,
+    DeadlineSettings,
     HooksSettings,
     JobsSettings,
     LoggingSettings,
@@ -43,7 +45,9 @@ __all__ = [
     "BudgetSettings",
     "ChannelSettings",
     "ChaosSettings",
+    "CircuitsSettings",
     "CrashSettings",
+    "DeadlineSettings",
     "DottedPath",
     "Folder",
     "HooksSettings",
@@ -139,6 +143,7 @@ class Settings(Section):
     webhook: WebhookSettings = field(default_factory=WebhookSettings)
     jobs: JobsSettings = field(default_factory=JobsSettings)
     crash: CrashSettings = field(default_factory=CrashSettings)
+    deadline: DeadlineSettings = field(default_factory=DeadlineSettings)
 
     policies: Mapping[str, Tuning] = field(default_factory=dict[str, Tuning], hash=False)
     """Options of layers by policy, in the place of those in the code, such as
@@ -146,6 +151,7 @@ class Settings(Section):
     layer's options switches it off."""
 
     chaos: ChaosSettings = field(default_factory=ChaosSettings)
+    circuits: CircuitsSettings = field(default_factory=CircuitsSettings)
 
     def objections(self) -> Iterable[tuple[str, str]]:
         """Yield field and message for each broken rule between several fields."""

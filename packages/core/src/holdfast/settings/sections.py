@@ -161,6 +161,27 @@ class CrashSettings(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlineSettings(Section):
+    """How long a request may take, with all the calls that are made for it."""
+
+    trust_headers: bool = False
+    """Whether callers may say it, by `X-Request-Timeout-Ms`, `grpc-timeout` or
+    `x-envoy-expected-rq-timeout-ms`. Default: they may not, because who asks for too little makes
+    dependencies look slow; set it behind a gateway of one's own."""
+
+    default: Annotated[float, Range(0.001, 86_400)] | None = None
+    """Seconds of a request whose caller does not say, 0.001 to 86,400. Default: no deadline."""
+
+    longest: Annotated[float, Range(0.001, 86_400)] = 60.0
+    """Seconds that no caller gets more than, 0.001 to 86,400."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether any request has a deadline."""
+        return self.trust_headers or self.default is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobsSettings(Section):
     """Where jobs keep what later runs, and health, have to know."""
 
