@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 from holdfast import environment
 from holdfast.callables import is_async
 from holdfast.flow import adrive, drive
+from holdfast.resilience.breaking import Breaker
 from holdfast.resilience.call import Steps
 from holdfast.resilience.drivers import refuse_awaitable
-from holdfast.resilience.circuit.terms import Terms
 from holdfast.resilience.host import Host, current_host
 from holdfast.resilience.live import LivePolicy
 from holdfast.resilience.outcome import Outcome
@@ -36,7 +36,7 @@ def _shape(policy: "Policy") -> Shape:
         timed="Timeout" in kinds,
         retried="Retry" in kinds,
         counted=breaker is not None,
-        measured=isinstance(breaker, Terms) and breaker.timed(),
+        measured=isinstance(breaker, Breaker) and breaker.timed(),
         refused=kinds.keys() <= {"Breaker", "Timeout"},
     )
 

@@ -2,9 +2,10 @@
 
 import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from holdfast.resilience.call import Call, Inner, Steps
+from holdfast.resilience.circuit.permit import Permit
 from holdfast.resilience.circuit.terms import Terms
 from holdfast.resilience.host import Host
 from holdfast.resilience.judging import counts
@@ -12,6 +13,7 @@ from holdfast.resilience.outcome import Outcome
 
 if TYPE_CHECKING:
     from holdfast.resilience.breaker import CircuitBreaker
+    from holdfast.resilience.circuit.period import Period
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,10 @@ class Breaker(Terms):
     """Stops making calls that keep failing, and tries again after a while.
 
     Its options are those of `Terms`; the first three are the ones most often given.
+
+    Args:
+        shared: Whether it opens and recovers with the other workers of the service, where `CIRCUITS`
+            says through which Redis.
 
     Raises:
         ValueError: For an option out of its range.
@@ -28,11 +34,16 @@ class Breaker(Terms):
         2
     """
 
+    shared: bool = True
+
     def live(self, name: str, host: Host) -> "BreakerLayer":
         """Return the layer of one policy."""
         # Loaded when the first circuit is made: it brings pybreaker along.
         make = importlib.import_module("holdfast.resilience.breaker").of_policy
-        return BreakerLayer(make(self, name, host), host)
+        layer = BreakerLayer(make(self, name, host), host)
+        if self.shared and host.sharing is not None:
+            host.sharing.share(name, layer.breaker.circuit)
+        return layer
 
 
 class BreakerLayer:
@@ -42,6 +53,20 @@ class BreakerLayer:
         self.breaker = breaker
         self._host = host
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether calls have to be measured."""
+        return self.breaker.circuit.terms.timed()
+
+    def permit_of(self, handed: object) -> Permit:
+        """Return the permit of a call made on the short way.
+
+        Args:
+            handed: What that way handed over: the period, with the seconds if they were measured.
+        """
+        period, spent = handed if isinstance(handed, tuple) else (handed, None)
+        return Permit(self.breaker.circuit, cast("Period", period), spent=spent)
+
     def steps(self, call: Call, inner: Inner) -> Steps:
         """Make the call if the circuit allows it, and tell the circuit how it ended."""
         permit, call.permit = call.permit, None
@@ -49,19 +74,19 @@ class BreakerLayer:
             permit = permit or self.breaker.acquire()
         except Exception as error:  # noqa: BLE001  # a refusal goes on as an outcome
             return Outcome(error)
-        clock = self._host.clock if permit.period.timed else None
+        clock = self._host.clock if permit.period.timed and permit.spent is None else None
         started = clock.monotonic() if clock else 0.0
         try:
             outcome = yield from inner(call)
         except BaseException:
             permit.ignore()
             raise
-        seconds = clock.monotonic() - started if clock else None
-        error = outcome.error
-        if error is None:
+        seconds = clock.monotonic() - started if clock else permit.spent
+        failure = outcome.error
+        if failure is None:
             permit.success(seconds)
-        elif counts(error, self._host.read(error)):
-            permit.failure(error, seconds)
+        elif counts(failure, self._host.read(failure)):
+            permit.failure(failure, seconds)
         else:
             permit.ignore()
         return outcome

@@ -46,7 +46,16 @@ class Gate:
         refuse: Raises when an open circuit does not let the call through; None when it may.
     """
 
-    __slots__ = ("__weakref__", "leave", "monotonic", "period", "refuse", "scope", "seconds", "succeeded")
+    __slots__ = (
+        "__weakref__",
+        "leave",
+        "monotonic",
+        "period",
+        "refuse",
+        "scope",
+        "seconds",
+        "succeeded",
+    )
 
     def __init__(self) -> None:
         self.period: object = None
@@ -130,13 +139,11 @@ def _lines(shape: Shape, signature: SignatureSource, *, is_asynchronous: bool) -
     yield f"{defined} guarded({signature.declared}):"
     yield " _h_period = _h_gate.period"
     yield " if _h_period is None or _h_get() is not _h_unbounded:"
-    if shape.refused:
-        yield from _REFUSING
+    yield from _REFUSING if shape.refused else ()
     yield f"  return {waiting}_h_run({signature.args}, {signature.kwargs})"
     if is_scoped:
         yield f" _h_token = _h_set({_TIMED_SCOPE if shape.timed else '_h_gate.scope'})"
-    if shape.measured:
-        yield " _h_started = _h_gate.monotonic()"
+    yield from _STARTING if shape.measured else ()
     yield " try:"
     yield f"  _h_result = {waiting}_h_function({signature.passed})"
     yield " except BaseException as _h_error:"
@@ -152,8 +159,7 @@ def _lines(shape: Shape, signature: SignatureSource, *, is_asynchronous: bool) -
         yield from _UNAWAITED
     if shape.counted:
         yield from _COUNTING
-    if shape.measured:
-        yield from _MEASURING
+    yield from _MEASURING if shape.measured else ()
     yield " return _h_result"
 
 
@@ -173,6 +179,7 @@ _REFUSING: Final = (
     "  if _h_gate.refuse is not None:",
     "   _h_gate.refuse()",
 )
+_STARTING: Final = (" _h_started = _h_gate.monotonic()",)
 _MEASURED_PERIOD: Final = "(_h_period, _h_gate.monotonic() - _h_started)"
 _MEASURING: Final = (
     " _h_seconds = _h_gate.monotonic() - _h_started",

@@ -4,14 +4,17 @@ import random
 import weakref
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 from holdfast.clock import Clock
 from holdfast.forks import ForkSafeLock
 from holdfast.resilience.circuit.cause import Cause, CauseOf, cause_of
+from holdfast.resilience.circuit.line import GRAIN
 from holdfast.resilience.circuit.metrics import Metrics
 from holdfast.resilience.circuit.period import EVERY, Override, Period, State
 from holdfast.resilience.circuit.permit import Permit
+from holdfast.resilience.circuit.rules import Result
 from holdfast.resilience.circuit.snapshot import CircuitSnapshot
 from holdfast.resilience.circuit.terms import Terms
 from holdfast.resilience.circuit.trial import Trial
@@ -25,7 +28,7 @@ class Gate(Protocol):
     """Where compiled calls look whether the circuit lets everything through, or nothing."""
 
     period: object
-    refuse: Callable[[], Exception | None] | None
+    refuse: Callable[[], None] | None
 
 
 class Circuit:
@@ -50,7 +53,7 @@ class Circuit:
             alone; False refuses the probe. Shared circuits let one process probe with it.
     """
 
-    def __init__(  # noqa: PLR0913  # all but the first are keywords
+    def __init__(
         self,
         terms: Terms,
         *,
@@ -63,6 +66,7 @@ class Circuit:
         self.terms = terms
         self.may_probe: Callable[[], bool] | None = None
         self._clock = clock
+        self._monotonic = clock.monotonic
         self._refusal = refusal
         self._chance = chance
         self._cause = cause
@@ -71,9 +75,14 @@ class Circuit:
         self._watchers = Watchers()
         for watcher in watchers:
             self._watchers.add(watcher)
+        self._override: Override | None = None
+        self._times = 0
+        """How often it has opened without staying closed in between."""
+        self._was_open = 0.0
+        """Seconds that it was open, or is, the last time."""
+        self._usual = 0.0
+        """Calls per second before it opened."""
         self._begin(clock.monotonic())
-
-    # what it does ---------------------------------------------------------------------------
 
     @property
     def state(self) -> State:
@@ -117,15 +126,13 @@ class Circuit:
         """Keep a gate as the circuit is: open while it lets everything through."""
         with self._lock:
             self._gates.add(gate)
-            self._aim()
+            self._point(gate)
 
     def unwatch(self, gate: Gate) -> None:
         """Shut a gate for good."""
         with self._lock:
             self._gates.discard(gate)
             gate.period = gate.refuse = None
-
-    # calls ----------------------------------------------------------------------------------
 
     def acquire(self) -> Permit:
         """Return leave to make one call.
@@ -135,28 +142,33 @@ class Circuit:
         """
         if self._passes:
             return Permit(self, self.period)
-        error = self._refuses and self.refused()
-        if error:
-            raise error
+        if self._refuses:
+            self.refuse()
         return self._asked()
 
-    def refused(self) -> Exception | None:
-        """Return the error of a call that is not made because the circuit is open; takes no lock."""
+    def refuse(self) -> None:
+        """Raise if the circuit is open, and its time has not come yet; takes no lock.
+
+        Raises:
+            Exception: As `refusal` makes it.
+        """
         period = self.period
-        now = self._clock.monotonic()
-        if period.state is not State.OPEN or now >= period.until:
-            return None
-        self._metrics.rejected()
-        if now >= self._metrics.due:
-            self._tick()
-        return self._refusal("open", period.until - now)
+        now = self._monotonic()
+        left = period.until - now
+        if left > 0.0:
+            self._metrics.rejected()
+            if now >= self._due:
+                self._mark(now)
+            raise self._refusal("open", left)
 
     def settle_success(self, permit: Permit, seconds: float | None) -> None:
         """Count a call that succeeded."""
         period = permit.period
         number = period.succeeded()
         if seconds is not None:
-            self._took(period, seconds)
+            period.took(seconds)
+            if seconds >= period.slower_than:
+                period.slow(seconds)
         if not number & (EVERY - 1):
             period.tick()
         if period.state is State.HALF_OPEN:
@@ -176,22 +188,25 @@ class Circuit:
             self._metrics.timeouts += cause.timed_out
             self._watchers.note("failure", error)
             if seconds is not None:
-                self._count_slow(seconds)
+                self._metrics.took(seconds)
+                if seconds >= permit.period.slower_than:
+                    self._count_slow(seconds)
             reason = self._judged(permit, now, seconds or 0.0)
             self._metrics.mark(now, self._successes())
             if reason:
                 self._open(now, reason, asked=cause.asked)
         self._watchers.tell()
 
-    def settle_slow(self, period: Period, seconds: float) -> None:
+    def _slow(self, period: Period, seconds: float) -> None:
         """Count that a call which succeeded was slow."""
         with self._lock:
             now = self._clock.monotonic()
-            if not self._count_slow(seconds) or period is not self.period:
-                return
+            self._count_slow(seconds)
             reason = ""
-            if period.tally is not None:
-                reason = period.tally.slow(now, period.successes, seconds)
+            if period is not self.period:
+                pass
+            elif period.tally is not None:
+                reason = period.tally.told(Result(now, period.successes, seconds))
             elif period.trial is not None and not period.trial.share:
                 reason = "a probe was slow"
             if reason:
@@ -206,8 +221,6 @@ class Circuit:
                 self.period.trial.ignored(permit.place)
             self._watchers.note("ignored")
         self._watchers.tell()
-
-    # what people and other processes decide --------------------------------------------------
 
     def open(self, reason: str = "opened by hand", seconds: float | None = None) -> None:
         """Open it, whatever it was.
@@ -272,8 +285,6 @@ class Circuit:
         """Do again as the state says, which went on meanwhile."""
         self._override_by(None)
 
-    # ----------------------------------------------------------------------------------------
-
     def _asked(self) -> Permit:
         """Return leave to make one call, when the state alone does not tell."""
         if self._override is Override.DISABLED:
@@ -287,8 +298,8 @@ class Circuit:
             if permit is None:
                 self._metrics.rejected()
                 self._watchers.note("rejected", reason, wait)
-            if now >= self._metrics.due:
-                self._metrics.mark(now, self._successes())
+        if now >= self._due:
+            self._mark(now)
         self._watchers.tell()
         if permit is None:
             raise self._refusal(reason, wait)
@@ -312,12 +323,14 @@ class Circuit:
         if self.period.state is State.OPEN:
             if now < self.period.until:
                 return "open", self.period.until - now, 0
-            if not self._lets_probe():
+            if self.may_probe is not None and not self.may_probe():
                 return "half-open", self.terms.probe_timeout, 0
             self._enter(self._made(State.HALF_OPEN, now), "time for a probe")
         trial = self.period.trial
-        if trial is None:
-            return "", 0.0, 0
+        return ("", 0.0, 0) if trial is None else self._tried(trial, now)
+
+    def _tried(self, trial: Trial, now: float) -> tuple[str, float, int]:
+        """Return the same while the circuit is half-open."""
         if trial.is_over(now):
             self._enter(self._made(State.CLOSED, now), "the ramp is over")
             return "", 0.0, 0
@@ -326,17 +339,14 @@ class Circuit:
             return "", 0.0, place
         return ("ramp" if trial.share else "half-open"), trial.wait(now), 0
 
-    def _lets_probe(self) -> bool:
-        return self.may_probe is None or self.may_probe()
-
     def _judged(self, permit: Permit, now: float, seconds: float) -> str:
         """Return why the circuit has to open after a failure, or an empty text."""
         period = self.period
         if permit.period is not period:
             return ""
         if period.tally is not None:
-            return period.tally.failed(now, period.successes, seconds)
-        return period.trial.failed(permit.place) if period.trial is not None else ""
+            return period.tally.told(Result(now, period.successes, seconds, failed=True))
+        return period.trial.failed() if period.trial is not None else ""
 
     def _probed(self, permit: Permit) -> None:
         with self._lock:
@@ -349,17 +359,9 @@ class Circuit:
                 self._enter(self._made(State.CLOSED, now), reason)
         self._watchers.tell()
 
-    def _took(self, period: Period, seconds: float) -> None:
-        self._metrics.took(seconds)
-        if seconds >= self._slower_than:
-            self.settle_slow(period, seconds)
-
-    def _count_slow(self, seconds: float) -> bool:
-        if seconds < self._slower_than:
-            return False
+    def _count_slow(self, seconds: float) -> None:
         self._metrics.slow += 1
         self._watchers.note("slow", seconds)
-        return True
 
     def _open(self, now: float, reason: str, *, asked: float = 0.0) -> None:
         period = self.period
@@ -387,9 +389,10 @@ class Circuit:
 
     def _begin(self, now: float) -> None:
         """Be as it was when it was made."""
-        self._override: Override | None = None
+        self._override = None
         self._reason = ""
         self._metrics = Metrics(self.terms.metrics_window, now)
+        self._due = now
         self._times = 0
         self._was_open = self._usual = 0.0
         self._folded = 0
@@ -399,8 +402,12 @@ class Circuit:
 
     def _made(self, state: State, now: float, *, until: float = 0.0) -> Period:
         rule = self.terms.trip_rule()
-        self._slower_than = rule.slower_than
-        period = Period(state, now, until=until, timed=self.terms.timed(), tick=self._tick)
+        period = Period(state, now, until=until, tick=self._tick)
+        period.timed = self.terms.timed()
+        period.slower_than = rule.slower_than
+        period.window = rule.window
+        period.took = self._metrics.took
+        period.slow = partial(self._slow, period)
         if state is State.CLOSED:
             period.tally = rule.begin(now)
         elif state is State.HALF_OPEN:
@@ -429,10 +436,13 @@ class Circuit:
         self._refuses = (
             state is State.OPEN and override is None and not self._watchers.want("rejected")
         )
-        is_open = self._passes and not self._watchers.want("success")
         for gate in self._gates:
-            gate.period = self.period if is_open else None
-            gate.refuse = self.refused if self._refuses else None
+            self._point(gate)
+
+    def _point(self, gate: Gate) -> None:
+        is_open = self._passes and not self._watchers.want("success")
+        gate.period = self.period if is_open else None
+        gate.refuse = self.refuse if self._refuses else None
 
     def _successes(self) -> int:
         """Return how many calls have succeeded so far, those that came late included."""
@@ -440,9 +450,15 @@ class Circuit:
         return self._folded + last + self.period.successes + self._apart.successes
 
     def _tick(self) -> None:
-        """Date the successes so far."""
+        """Date the successes so far, if it is time."""
+        now = self._monotonic()
+        if now >= self._due:
+            self._mark(now)
+
+    def _mark(self, now: float) -> None:
+        """Date what has been counted so far."""
         with self._lock:
-            now = self._clock.monotonic()
+            self._due = now + min(self._metrics.window, self.period.window) / GRAIN
             self._metrics.mark(now, self._successes())
             if self.period.tally is not None:
                 self.period.tally.tick(now, self.period.successes)

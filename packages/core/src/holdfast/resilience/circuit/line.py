@@ -11,10 +11,10 @@ class Line:
     """Cumulative numbers at points in time; not safe for threads.
 
     The first number is that of successes, which nobody dates one by one: between two points they
-    are taken to be spread evenly. The others are taken to have grown at the later point. Two points
-    lie further apart than a 64th of the window only if between them were at most 64 successes, and
-    nothing else before the later one; so what a window holds differs from the truth by at most what
-    happened within a 64th of it, or by 64 successes where those took longer, at its old edge.
+    are taken to be spread evenly. The others are taken to have grown at the later point. A failure
+    makes a point, and so does every 64th success when the latest point is older than a 64th of the
+    window. So what a window holds differs from the truth by no more than what happened within a 64th
+    of it, and 64 successes, both at its old edge.
 
     Args:
         seconds: Length of the window.
@@ -44,7 +44,7 @@ class Line:
         points = self._points
         begun, before = points[0]
         edge = now - self._seconds
-        grown = [number - early for number, early in zip(numbers, before, strict=True)]
+        grown: list[float] = [number - early for number, early in zip(numbers, before, strict=True)]
         if begun < edge:
             ended, after = points[1] if len(points) > 1 else (now, numbers)
             grown[0] -= (after[0] - before[0]) * min(1.0, (edge - begun) / (ended - begun))

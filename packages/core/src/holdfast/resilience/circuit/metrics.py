@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from holdfast.resilience.circuit.line import GRAIN, Line
+from holdfast.resilience.circuit.line import Line
 
 MAX_DURATIONS: Final = 1024
 """Of so many latest calls the durations are kept."""
@@ -62,25 +62,23 @@ class Metrics:
     """Counts what the calls of a circuit came to; under its lock, but where it says otherwise.
 
     Attributes:
+        window: Seconds that it looks back.
         rejected: Counts a refusal; atomic, needs no lock.
         took: Keeps a duration in seconds; atomic, needs no lock.
-        due: When the counts are to be dated again, in monotonic seconds.
     """
 
     def __init__(self, window: float, now: float) -> None:
-        self._window = window
+        self.window = window
         self._line = Line(window, now, 7)
         self._rejections = count()
         self._durations: deque[float] = deque(maxlen=MAX_DURATIONS)
         self.rejected = self._rejections.__next__
         self.took = self._durations.append
-        self.due = now
         self.failures = self.timeouts = self.ignored = self.slow = self.blocked = 0
 
     def mark(self, now: float, successes: int) -> None:
         """Date what has been counted so far."""
         self._line.mark(now, self._numbers(successes))
-        self.due = now + self._window / GRAIN
 
     def within(self, now: float, successes: int) -> CircuitMetrics:
         """Return the counts of the window up to now."""
@@ -89,7 +87,7 @@ class Metrics:
         durations = sorted(list(self._durations)[-calls:]) if calls else []
         p50, p95, p99 = (_quantile(durations, portion) for portion in (0.5, 0.95, 0.99))
         return CircuitMetrics(
-            window=self._window,
+            window=self.window,
             successes=counts[0],
             failures=counts[1],
             timeouts=counts[2],

@@ -1,5 +1,6 @@
 """One stay of a circuit in one state; results that come after it concern nobody."""
 
+import math
 from collections.abc import Callable
 from enum import StrEnum
 from itertools import count
@@ -45,12 +46,17 @@ class Period:
         succeeded: Counts a success; returns how many there were before.
         tick: Dates the successes so far; to be called after every 64th.
         timed: Whether callers measure how long calls take, and tell when they settle.
+        slower_than: Seconds from which on a call is slow.
+        window: Seconds that the rule looks back.
+        took: Keeps how many seconds a call took; atomic.
+        slow: Counts a success that was slow, by its seconds.
         tally: What the rule has counted; None unless closed.
         trial: Who may probe; None unless half-open.
     """
 
     __slots__ = (
-        "_counter", "since", "state", "succeeded", "tally", "tick", "timed", "trial", "until",
+        "_counter", "since", "slow", "slower_than", "state", "succeeded", "tally", "tick", "timed",
+        "took", "trial", "until", "window",
     )  # fmt: skip
 
     def __init__(
@@ -59,7 +65,6 @@ class Period:
         since: float,
         *,
         until: float = 0.0,
-        timed: bool = False,
         tick: Callable[[], None] | None = None,
     ) -> None:
         self._counter = count()
@@ -68,7 +73,10 @@ class Period:
         self.state = state
         self.since = since
         self.until = until
-        self.timed = timed
+        self.timed = False
+        self.slower_than = self.window = math.inf
+        self.took: Callable[[float], None] = _nothing
+        self.slow: Callable[[float], None] = _nothing
         self.tally: Tally | None = None
         self.trial: Trial | None = None
 
@@ -78,5 +86,5 @@ class Period:
         return int(repr(self._counter)[6:-1])
 
 
-def _nothing() -> None:
-    """Date nothing."""
+def _nothing(*_: float) -> None:
+    """Let it be."""

@@ -32,14 +32,18 @@ class Permit:
     Attributes:
         period: The stay of the circuit that the call belongs to.
         place: Which place of a half-open circuit it takes; 0 for none.
+        spent: Seconds that the call took, when it has ended before the permit is handed on.
     """
 
-    __slots__ = ("_circuit", "period", "place")
+    __slots__ = ("_circuit", "period", "place", "spent")
 
-    def __init__(self, circuit: Settling, period: Period, place: int = 0) -> None:
+    def __init__(
+        self, circuit: Settling, period: Period, place: int = 0, spent: float | None = None
+    ) -> None:
         self._circuit: Settling | None = circuit
         self.period = period
         self.place = place
+        self.spent = spent
 
     def success(self, seconds: float | None = None) -> None:
         """Tell that the call succeeded, and how long it took."""

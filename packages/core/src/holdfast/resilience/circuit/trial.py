@@ -70,7 +70,7 @@ class Trial:
         self._step(now)
         return False
 
-    def failed(self, place: int) -> str:
+    def failed(self) -> str:
         """Count a failure; return why the circuit opens again, or an empty text."""
         if not self.share:
             return "a probe failed"
