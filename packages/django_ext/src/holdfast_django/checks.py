@@ -24,6 +24,7 @@ from holdfast.loading import misspelt_targets
 from holdfast.origin import Origin
 from holdfast_django.asynchrony import is_async
 from holdfast_django.current import project_runtime, project_settings
+from holdfast_django.discovery import discover
 from holdfast_django.routes import routes
 
 MIDDLEWARE: Final = "holdfast_django.middleware.HoldfastMiddleware"
@@ -188,6 +189,22 @@ def check_targets(**_: object) -> list[CheckMessage]:
     ]
 
 
+def check_policies(**_: object) -> list[CheckMessage]:
+    """Tell of settings for policies that nobody defines (W012), or that do not go with the code (E003)."""
+    discover()
+    policies = project_runtime().policies
+    return [
+        *(
+            Warning(sentence, hint="Spell it as in the code.", id="holdfast.W012")
+            for sentence in policies.unnamed()
+        ),
+        *(
+            Error(sentence, hint="Change the settings or the policy.", id="holdfast.E003")
+            for sentence in policies.problems()
+        ),
+    ]
+
+
 CHECKS: Final = (
     check_middleware,
     check_error_views,
@@ -199,6 +216,7 @@ CHECKS: Final = (
     check_exception_middleware,
     check_codes,
     check_targets,
+    check_policies,
 )
 """All of them; registered when the app is ready."""
 

@@ -26,6 +26,8 @@ def findings(app: Flask, runtime: Runtime) -> Iterator[str]:
     yield from _routes(app, runtime)
     yield from clashes()
     yield from misspelt_targets(runtime.settings)
+    yield from runtime.policies.unnamed()
+    yield from runtime.policies.problems()
 
 
 def _handlers(app: Flask) -> Iterator[str]:

@@ -13,6 +13,7 @@ from flask.cli import AppGroup
 
 from holdfast.catalog import clashes
 from holdfast.catalog.export import EXPORTERS, export
+from holdfast.resilience.inspection import AREAS, answer
 from holdfast.runtime import current_runtime
 from holdfast_flask.audit import findings
 
@@ -55,6 +56,20 @@ def check() -> None:
     if found:
         sys.exit(1)
     _say("no error escapes")
+
+
+def _add(area: str, actions: tuple[str, ...]) -> None:
+    @commands.command(area, help=f"Look at {area}: {', '.join(actions)}.")
+    @argument("action", type=Choice(actions), default=actions[0])
+    @argument("name", default="")
+    def run(action: str, name: str) -> None:
+        told = answer(current_runtime().policies, area, action, name)
+        echo(told.text, err=bool(told.status))
+        sys.exit(told.status)
+
+
+for _area, _actions in AREAS.items():
+    _add(_area, _actions)
 
 
 def _say(line: str) -> None:

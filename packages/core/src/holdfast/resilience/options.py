@@ -123,6 +123,9 @@ class _Reading(Reader):
 
     def read(self, hint: object, value: object, place: Place) -> object:
         """Return a value as the type asks for it; a protocol asks for one of its kinds."""
+        if get_origin(hint) in (Union, UnionType):
+            arms = [arm for arm in get_args(hint) if arm is NoneType or _is_writable(arm)]
+            return super().read(Union[tuple(arms)], value, place)  # noqa: UP007  # made as it runs
         kinds = _kinds(hint)
         if not kinds and isinstance(hint, type) and is_dataclass(hint):
             kinds = (hint,)
@@ -133,11 +136,6 @@ class _Reading(Reader):
         if not isinstance(value, Mapping):
             return self.refuse(Mapping, value, place)
         return self._one_of(kinds, cast("Mapping[object, object]", value), place)
-
-    def union(self, hint: object, value: object, place: Place) -> object:
-        """Return a value as the first alternative that takes it, and that settings can hold."""
-        arms = [arm for arm in get_args(hint) if arm is NoneType or _is_writable(arm)]
-        return super().union(Union[tuple(arms)], value, place)  # noqa: UP007  # made as it runs
 
     def _one_of(
         self, kinds: tuple[type[object], ...], value: Mapping[object, object], place: Place
@@ -250,10 +248,9 @@ def _objection(kind: type[object], values: Mapping[str, object]) -> str:
 
 
 def _named(kind: type[object], sentence: str) -> list[str]:
-    """Return the options of a class that a sentence names."""
-    known = {option.name for option in options_of(kind)}
-    said = re.findall(rf"\b{kind.__name__}\.(\w+)", sentence)
-    return [name for name in dict.fromkeys(said) if name in known]
+    """Return the options of a class that a sentence names: more than one when it is between them."""
+    words = set(re.findall(r"\w+", sentence))
+    return [option.name for option in options_of(kind) if option.name in words]
 
 
 @cache  # of classes, which there are few of

@@ -141,22 +141,26 @@ class Policies:
                 self._live[name] = self._made(live.policy, self._tunings.get(name), live)
         shut_gates()
 
-    def problems(self) -> list[str]:
-        """Return one sentence for each thing that is wrong with settings and policies together.
+    def unnamed(self) -> list[str]:
+        """Return one sentence for each name in the settings that no policy has.
 
         Asked when all that defines policies is imported: by checks and commands.
         """
-        known = declared()
-        return [*self._nameless(known), *self._clashes(known), *self._unmakeable(known)]
-
-    def _nameless(self, known: list[Policy]) -> list[str]:
-        names = {policy.name for policy in known}
+        names = {policy.name for policy in declared()}
         return [
             f"POLICIES: no policy is named {name!r}" + (f"; did you mean {near!r}?" if near else "")
             for name in self._tunings
             if name not in names
             for near in [nearest(name, names)]
         ]
+
+    def problems(self) -> list[str]:
+        """Return one sentence for each policy that cannot be what code and settings say together.
+
+        Asked when all that defines policies is imported: by checks and commands.
+        """
+        known = declared()
+        return [*self._clashes(known), *self._unmakeable(known)]
 
     def _clashes(self, known: list[Policy]) -> list[str]:
         first: dict[str, Policy] = {}

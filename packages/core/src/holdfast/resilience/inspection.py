@@ -1,0 +1,130 @@
+"""What commands show of policies and circuits, and what they change; adapters only bind it.
+
+`manage.py holdfast policies show payments` and `flask holdfast policies show payments` are the same
+call of `answer`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from holdfast.resilience.describing import LayerExplanation, PolicyExplanation
+    from holdfast.resilience.policies import Policies
+
+AREAS: Final[Mapping[str, tuple[str, ...]]] = {
+    "policies": ("list", "show", "check"),
+    "breakers": ("list", "show", "force-open", "reset"),
+}
+"""What can be done, by what it is about; the first is done when nothing is said."""
+
+_LOCAL: Final = (
+    "This is the state of this command's process alone; every process of the service has its own."
+)
+_ENDS: Final = (
+    "{name} is {what} in this command's process alone, which ends now. No other process hears of it: "
+    "call runtime.policies.circuit({name!r}) there."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command says."""
+
+    text: str
+    status: int = 0
+    """Exit status: 0, or 1 when it could not be done or something is wrong."""
+
+
+def answer(policies: "Policies", area: str, action: str, name: str = "") -> Answer:
+    """Do what a command asks for.
+
+    Args:
+        policies: Of the runtime at hand; what defines policies has to be imported by now.
+        area: `policies` or `breakers`.
+        action: One of those in `AREAS`.
+        name: Of a policy, where the action is about one.
+    """
+    act, needs_name = _ACTIONS[area, action]
+    if needs_name is not bool(name):
+        need = f"say of which: {', '.join(policies.names())}" if needs_name else "takes no name"
+        return Answer(f"{area} {action}: {need}", 1)
+    try:
+        return act(policies, name)
+    except (LookupError, RuntimeError, ValueError) as error:
+        return Answer(str(error.args[0] if error.args else error), 1)
+
+
+def _list_policies(policies: "Policies", name: str) -> Answer:
+    told = [policies.explain(name) for name in policies.names()]
+    if not told:
+        return Answer("no policies are defined in what is imported")
+    rows = [(each.name, _layers(each)) for each in told]
+    return Answer(_table(("policy", "layers, outermost first"), rows))
+
+
+def _show_policy(policies: "Policies", name: str) -> Answer:
+    return Answer(f"{policies.explain(name)}\n{_LOCAL}")
+
+
+def _check_policies(policies: "Policies", name: str) -> Answer:
+    found = [*policies.unnamed(), *policies.problems()]
+    return Answer("\n".join(found), 1) if found else Answer("settings and policies go together")
+
+
+def _list_breakers(policies: "Policies", name: str) -> Answer:
+    rows = [
+        (each.name, *(_said(layer, fact) for fact in ("state", "override", "reason")))
+        for each in map(policies.explain, policies.names())
+        for layer in each.layers
+        if layer.kind == "Breaker"
+    ]
+    if not rows:
+        return Answer("no policy that is imported has a circuit breaker")
+    return Answer(f"{_table(('circuit', 'state', 'override', 'reason'), rows)}\n{_LOCAL}")
+
+
+def _show_breaker(policies: "Policies", name: str) -> Answer:
+    policies.circuit(name)
+    (layer,) = (each for each in policies.explain(name).layers if each.kind == "Breaker")
+    rows = [(fact, str(value)) for fact, value in layer.state.items()]
+    return Answer(f"circuit {name}\n{_table((), rows)}\n{_LOCAL}")
+
+
+def _force_open(policies: "Policies", name: str) -> Answer:
+    policies.circuit(name).force_open()
+    return Answer(_ENDS.format(name=name, what="forced open"))
+
+
+def _reset(policies: "Policies", name: str) -> Answer:
+    policies.circuit(name).reset()
+    return Answer(_ENDS.format(name=name, what="reset"))
+
+
+_ACTIONS: Final[Mapping[tuple[str, str], tuple[Callable[["Policies", str], Answer], bool]]] = {
+    ("policies", "list"): (_list_policies, False),
+    ("policies", "show"): (_show_policy, True),
+    ("policies", "check"): (_check_policies, False),
+    ("breakers", "list"): (_list_breakers, False),
+    ("breakers", "show"): (_show_breaker, True),
+    ("breakers", "force-open"): (_force_open, True),
+    ("breakers", "reset"): (_reset, True),
+}
+"""What does it, and whether it is about one policy."""
+
+
+def _layers(told: "PolicyExplanation") -> str:
+    off = [f"{kind} (off)" for kind in told.off]
+    return ", ".join([*(layer.kind for layer in told.layers), *off]) or "none"
+
+
+def _said(layer: "LayerExplanation", fact: str) -> str:
+    value = layer.state.get(fact)
+    return "" if value is None else str(value)
+
+
+def _table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [*([titles] if titles else []), *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ("  ".join(f"{c:{w}}" for c, w in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join(line.rstrip() for line in padded)
