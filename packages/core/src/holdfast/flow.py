@@ -38,6 +38,9 @@ def drive(flow: Flow[_Result]) -> _Result:
                 ask = flow.send(answer)
     except StopIteration as end:
         return cast("_Result", end.value)
+    except BaseException:
+        flow.close()  # a driver that is interrupted itself has not told the flow
+        raise
 
 
 async def adrive(flow: Flow[_Result]) -> _Result:
@@ -53,3 +56,6 @@ async def adrive(flow: Flow[_Result]) -> _Result:
                 ask = flow.send(answer)
     except StopIteration as end:
         return cast("_Result", end.value)
+    except BaseException:
+        flow.close()  # a driver that is interrupted itself has not told the flow
+        raise

@@ -2,16 +2,21 @@
 
 import weakref
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, ParamSpec, Protocol, TypeVar, cast
 
 from holdfast.resilience.binding import bound
+from holdfast.resilience.block import AsyncBlock, Block
 from holdfast.resilience.breaking import Breaker
+from holdfast.resilience.bulkhead import Bulkhead
 from holdfast.resilience.call import Layer
 from holdfast.resilience.chaos import Chaos
 from holdfast.resilience.fallback import Fallback
+from holdfast.resilience.hedge import Hedge
 from holdfast.resilience.host import Host, current_host
+from holdfast.resilience.rate_limit import RateLimit
 from holdfast.resilience.retry import Retry
 from holdfast.resilience.timeout import Deadline, Timeout
 
@@ -27,7 +32,10 @@ class Spec(Protocol):
         ...
 
 
-ORDER: Final[tuple[type[Spec], ...]] = (Deadline, Fallback, Retry, Breaker, Timeout, Chaos)
+ORDER: Final[tuple[type[Spec], ...]] = (
+    *(Deadline, Fallback, RateLimit, Retry, Hedge),
+    *(Breaker, Bulkhead, Timeout, Chaos),
+)
 """Outermost first, whatever order a policy was written in."""
 
 
@@ -39,8 +47,9 @@ _declared: "weakref.WeakValueDictionary[int, Policy]" = weakref.WeakValueDiction
 class Policy:
     """Named layers of protection around a call; a value, whose live state the runtime keeps by name.
 
-    The order of the layers is fixed: deadline, fallback, retry, breaker, time-out, whatever order
-    they are given in. One definition serves plain functions and coroutine functions.
+    The order of the layers is fixed: deadline, fallback, rate limit, retry, hedge, breaker, bulkhead,
+    time-out, chaos, whatever order they are given in. One definition serves plain functions, coroutine
+    functions, and blocks.
 
     Args:
         name: Of what is called, such as `payments`; settings tune it by this name.
@@ -100,6 +109,28 @@ class Policy:
         """Call a coroutine function, protected."""
         live = current_host().policies.of(self)
         return cast("_Result", await live.arun(function, args, kwargs))
+
+    def calling(self) -> AbstractContextManager[None]:
+        """Return a context manager for a block of code, which is protected as a call would be.
+
+        Layers that admit the block or refuse it take part: deadline, rate limit, breaker, bulkhead and
+        time-out. Those that would run it again or answer in its place cannot, and are left out: retry,
+        hedge, fallback, cache and chaos. What the block raises comes out unchanged. Nothing interrupts
+        it; what it calls sees the time that is left. On a thread that runs an event loop use
+        `acalling`, which waits without blocking the loop.
+
+        Example:
+            >>> with Policy("stock-file", Timeout(1.0)).calling():
+            ...     rows = ["881"]
+        """
+        return Block(current_host().policies.of(self))
+
+    def acalling(self) -> AbstractAsyncContextManager[None]:
+        """Return `calling` for an asynchronous block, which is cancelled when its time is over.
+
+        What comes out of it then is `DeadlineExceededError`.
+        """
+        return AsyncBlock(current_host().policies.of(self))
 
 
 def declared() -> list[Policy]:
