@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from holdfast.resilience.circuit.period import State
-from holdfast.resilience.circuit.sharing import Fleet, Heard, Order, Own, Stock
+from holdfast.resilience.circuit.sharing import HOLD, Fleet, Heard, Order, Own, Stock
 from holdfast.testing import FakeClock
 
 RECENT = 5.0
@@ -80,21 +80,21 @@ class SmallCircuit:
     recovery: float = 30.0
     state: State = State.CLOSED
     until: float = 0.0
-    is_overridden: bool = False
+    known: Fleet = field(default_factory=Fleet)
     orders: list[Order] = field(default_factory=list[Order])
 
-    def told(self, member: str, known: Fleet) -> Own | None:
+    def told(self, member: str) -> Own | None:
         """Return what the worker knows."""
-        if self.is_overridden:
-            return None
         remaining = max(0.0, self.until - self.clock.monotonic())
-        return Own(member, self.state, remaining, self.recovery, known=known)
+        return Own(member, self.state, remaining, self.recovery, known=self.known)
 
-    def obey(self, order: Order) -> None:
+    def take(self, fleet: Fleet, order: Order | None) -> None:
         """Do what the fleet does."""
-        self.orders.append(order)
-        self.state = order.state
-        self.until = self.clock.monotonic() + order.seconds
+        self.known = fleet
+        if order is not None:
+            self.orders.append(order)
+            self.state = order.state
+            self.until = self.clock.monotonic() + order.seconds + HOLD
 
     def fail(self) -> None:
         """Open: its calls fail."""

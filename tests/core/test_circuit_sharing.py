@@ -1,11 +1,14 @@
 """What workers agree on about one circuit: quorum, leave to probe, versions; whatever the order of things."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
 from holdfast.resilience.circuit.period import State
 from holdfast.resilience.circuit.sharing import (
-    HOLD,
     LEASE,
     Fleet,
     Heard,
@@ -16,10 +19,6 @@ from holdfast.resilience.circuit.sharing import (
     taken,
 )
 from holdfast.testing import FakeClock
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
 from tests.core.circuit_store import MemoryStore, SmallCircuit
 
 NAME = "payments"
@@ -59,7 +58,9 @@ def test_one_worker_alone_never_opens_the_fleet(quorum: float, live: int) -> Non
 
 
 @given(st.floats(0.01, 1), st.integers(2, 500), st.data())
-def test_the_fleet_opens_exactly_by_its_quorum(quorum: float, live: int, data: st.DataObject) -> None:
+def test_the_fleet_opens_exactly_by_its_quorum(
+    quorum: float, live: int, data: st.DataObject
+) -> None:
     """With the workers needed it opens, with one less it does not."""
     own, wanted = Own("a", OPEN, remaining=30.0), needed(quorum, live)
 
@@ -87,16 +88,16 @@ def test_a_worker_that_follows_the_fleet_is_no_witness() -> None:
 
 
 def test_all_follow_a_fleet_that_opens() -> None:
-    """A worker that saw nothing opens its circuit, for as long as the fleet and a little longer."""
+    """A worker that saw nothing opens its circuit, for as long as the fleet does."""
     order = taken(Own("a", CLOSED), opened(until=130.0), 100.0)
 
     assert order is not None
-    assert (order.state, order.seconds) == (OPEN, 30.0 + HOLD)
+    assert (order.state, order.seconds) == (OPEN, 30.0)
     assert order.reason == "6 of 8 workers opened it"
 
 
 def test_who_waits_for_leave_to_probe_is_held_again_and_again() -> None:
-    """The fleet's time is over, another probes: each exchange holds for a while, and no longer."""
+    """The fleet's time is over, or another probes: each exchange says so again."""
     own = Own("a", OPEN, known=opened(until=90.0))
     leased = Fleet(HALF_OPEN, 2, 110.0, holder="b")
 
@@ -105,7 +106,8 @@ def test_who_waits_for_leave_to_probe_is_held_again_and_again() -> None:
 
     assert waiting is not None
     assert watching is not None
-    assert (waiting.state, waiting.seconds) == (watching.state, watching.seconds) == (OPEN, HOLD)
+    assert (waiting.state, waiting.seconds) == (OPEN, 0.0)
+    assert (watching.state, watching.seconds) == (OPEN, 10.0)
 
 
 def test_an_opening_of_ones_own_is_left_to_recover_by_itself() -> None:
@@ -125,7 +127,9 @@ def test_one_worker_gets_leave_to_probe_when_the_time_is_over() -> None:
     assert fleet is not None
     assert (fleet.state, fleet.holder, fleet.until) == (HALF_OPEN, "a", 100.0 + LEASE)
     assert [order.state for order in (taken(own, fleet, 100.0),) if order] == [HALF_OPEN]
-    assert [order.state for order in (taken(replace(own, member="b"), fleet, 100.0),) if order] == [OPEN]
+    assert [order.state for order in (taken(replace(own, member="b"), fleet, 100.0),) if order] == [
+        OPEN
+    ]
 
 
 @pytest.mark.parametrize(
@@ -174,11 +178,11 @@ def test_leave_that_ran_out_unused_is_given_up() -> None:
     order = taken(Own("a", HALF_OPEN, known=leased), leased, 110.0)
 
     assert order is not None
-    assert (order.state, order.seconds) == (OPEN, HOLD)
+    assert (order.state, order.seconds) == (OPEN, 0.0)
 
 
 def test_a_probe_that_succeeds_closes_the_fleet() -> None:
-    """Its worker says so, and all that follow close by their own ramps."""
+    """Its worker says so, and all that follow come back by probes of their own."""
     leased = Fleet(HALF_OPEN, 2, 110.0, holder="a")
 
     fleet = proposed(Own("a", CLOSED, known=leased), heard(leased), 0.5)
@@ -187,7 +191,7 @@ def test_a_probe_that_succeeds_closes_the_fleet() -> None:
     assert (fleet.state, fleet.version, fleet.holder) == (CLOSED, 3, "")
     order = taken(Own("b", OPEN, known=leased), fleet, 101.0)
     assert order is not None
-    assert order.state is CLOSED
+    assert order.state is HALF_OPEN
     assert taken(Own("a", CLOSED, known=leased), fleet, 101.0) is None
 
 
@@ -275,7 +279,6 @@ class Worker:
 
     name: str
     circuit: SmallCircuit
-    known: Fleet = field(default_factory=Fleet)
     seen: tuple[Own, Heard, Fleet | None] | None = None
 
 
@@ -329,7 +332,7 @@ class Fleets(RuleBasedStateMachine):
     def look(self, index: int) -> None:
         """Let a worker read, and think."""
         worker = self.workers[index]
-        own = worker.circuit.told(worker.name, worker.known)
+        own = worker.circuit.told(worker.name)
         assert own is not None
         told = self.store.heard(NAME, worker.name, own.is_failing)
         worker.seen = own, told, proposed(own, told, 0.5)
@@ -349,11 +352,8 @@ class Fleets(RuleBasedStateMachine):
             self.note(before, own, told)
         record = fleet or told.fleet
         order = taken(own, record, told.now)
-        if order is not None and order.state is CLOSED:
-            assert self.successes > 0
-        if order is not None:
-            worker.circuit.obey(order)
-        worker.known = record
+        assert order is None or order.state is not CLOSED
+        worker.circuit.take(record, order)
 
     def note(self, before: Fleet, own: Own, told: Heard) -> None:
         """Check what a record that was kept stands on."""

@@ -2,13 +2,25 @@
 
 import importlib
 import os
-from typing import Protocol, cast
+import random
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, cast
 
+from holdfast.clock import Clock
 from holdfast.codes import Severity
+from holdfast.events import Event
+from holdfast.loading import Loader
 from holdfast.redact import Redactor
 from holdfast.reporting.dispatcher import Reporter
 from holdfast.reporting.logging import LoggingReporter
 from holdfast.settings import Settings
+from holdfast.strict import Notation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdfast.resilience.circuit.exchanging import Exchanger
+    from holdfast.resilience.circuit.sharing import Store
 
 
 class Owner(Protocol):
@@ -65,3 +77,66 @@ def make_redactor(settings: Settings) -> Redactor:
         max_items=wanted.max_items,
         max_length=wanted.max_length,
     )
+
+
+class Sharer(Owner, Protocol):
+    """A runtime whose circuits may be shared."""
+
+    @property
+    def clock(self) -> Clock:
+        """What time is measured by."""
+        ...
+
+    @property
+    def chance(self) -> random.Random:
+        """Draws what is left to chance."""
+        ...
+
+    @property
+    def notation(self) -> Notation:
+        """How the settings were written."""
+        ...
+
+    def emit(self, event: Event) -> None:
+        """Tell the reporters."""
+        ...
+
+
+def exchanger(owner: Sharer, loader: Loader) -> "Exchanger | None":
+    """Return what the circuits are shared by, if the settings ask for it; nothing connects yet."""
+    told = owner.settings.circuits
+    if not told.shared:
+        return None
+    place = owner.notation.path("circuits", "shared")
+    connect = loader.attempt(place, "shared circuits", lambda: _connection(owner.settings))
+    if connect is None:
+        return None
+    make = importlib.import_module("holdfast.resilience.circuit.exchanging").Exchanger
+    made = make(
+        connect,
+        quorum=told.quorum,
+        clock=owner.clock,
+        chance=owner.chance,
+        tell=partial(_tell_of_sharing, owner),
+    )
+    return cast("Exchanger", made)
+
+
+def _connection(settings: Settings) -> "Callable[[], Store]":
+    """Return what makes the store; raises now what would be wrong with every one that it makes."""
+    made = importlib.import_module("holdfast.integrations.redis_circuits").RedisStore
+    told = settings.circuits
+    connect = partial(made, told.shared, settings.service, told.pybreaker)
+    connect()
+    return cast("Callable[[], Store]", connect)
+
+
+def _tell_of_sharing(owner: Sharer, failure: Exception | None) -> None:
+    is_lost = failure is not None
+    event = Event(
+        name="sharing.lost" if is_lost else "sharing.restored",
+        severity=Severity.WARNING if is_lost else Severity.INFO,
+        time=owner.clock.now(),
+        attributes={"of": "circuits", **({"type": type(failure).__name__} if is_lost else {})},
+    )
+    owner.emit(event)

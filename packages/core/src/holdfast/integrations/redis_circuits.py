@@ -96,7 +96,7 @@ class RedisStore:
         with self._client.pipeline(transaction=False) as pipe:
             for name, is_failing in told.items():
                 keys = [*self._keys(name), *self._stock_keys(name, "state", "opened_at")]
-                args = [member, int(is_failing), MEMBER, RECORD]
+                args = (member, int(is_failing), MEMBER, RECORD)
                 pipe.eval(_EXCHANGE, len(keys), *keys, *args)
             answers = cast("list[list[str | int]]", pipe.execute())
         return {name: _heard(answer) for name, answer in zip(told, answers, strict=True)}
@@ -105,7 +105,7 @@ class RedisStore:
         """Keep a record, unless the last version is another than expected; tell whether it was kept."""
         keys = [self._keys(name)[0], *self._stock_keys(name, "state", "opened_at", *_COUNTERS)]
         until, reason = int(fleet.until * 1000), fleet.reason
-        args = [expected, fleet.version, fleet.state.value, until, fleet.holder, reason, RECORD]
+        args = (expected, fleet.version, fleet.state.value, until, fleet.holder, reason, RECORD)
         return bool(self._client.eval(_SETTLE, len(keys), *keys, *args))
 
     def leave(self, member: str, names: Iterable[str]) -> None:
@@ -134,7 +134,11 @@ def _heard(answer: list[str | int]) -> Heard:
     fleet = Fleet()
     if version:
         fleet = Fleet(
-            State(state), int(version), int(until) / 1000, holder=str(holder), reason=str(reason)
+            State(str(state)),
+            int(version),
+            int(until) / 1000,
+            holder=str(holder),
+            reason=str(reason),
         )
     return Heard(fleet, int(live), int(failing), int(now) / 1000, _stock(stock))
 
@@ -142,4 +146,4 @@ def _heard(answer: list[str | int]) -> Heard:
 def _stock(told: list[str | int]) -> Stock | None:
     if not told or told[0] not in set(State):
         return None
-    return Stock(State(told[0]), float(told[1]) if told[1] else None)
+    return Stock(State(str(told[0])), float(told[1]) if told[1] else None)

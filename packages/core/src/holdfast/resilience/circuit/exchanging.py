@@ -11,11 +11,13 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final, Protocol
 
+from holdfast.clock import Clock
 from holdfast.forks import ForkSafeLock
 from holdfast.resilience.backoff import Exponential
+from holdfast.resilience.circuit.circuit import Circuit
+from holdfast.resilience.circuit.shared import SharedCircuit
 from holdfast.resilience.circuit.sharing import Fleet, Heard, Order, Own, Store, proposed, taken
 
 EVERY: Final = 1.0
@@ -31,12 +33,12 @@ PAUSE: Final = Exponential(base=0.5, ceiling=15.0, jitter="proportional")
 class Shared(Protocol):
     """A circuit, as far as it is shared."""
 
-    def told(self, member: str, known: Fleet) -> Own | None:
+    def told(self, member: str) -> Own | None:
         """Return what this worker knows of it by itself; None while somebody decides for it."""
         ...
 
-    def obey(self, order: Order) -> None:
-        """Do what the fleet does."""
+    def take(self, fleet: Fleet, order: Order | None) -> None:
+        """Take over a record, and do what it orders."""
         ...
 
 
@@ -48,6 +50,7 @@ class Exchanger:
     Args:
         connect: Makes the store; called on the thread that exchanges, once in each process.
         quorum: Up to 1 a share of the workers alive that opens the fleet; above, a number.
+        clock: That of the circuits.
         chance: Spreads attempts to come back to a store that was away.
         tell: Called with the error when the store goes away, and with None when it is back.
     """
@@ -57,16 +60,17 @@ class Exchanger:
         connect: Callable[[], Store],
         *,
         quorum: float,
+        clock: Clock,
         chance: random.Random,
         tell: Callable[[Exception | None], None],
     ) -> None:
         self._connect = connect
         self._quorum = quorum
+        self._clock = clock
         self._chance = chance
         self._tell = tell
         self._lock = ForkSafeLock()
-        self._circuits: dict[str, Shared] = {}
-        self._known: dict[str, Fleet] = {}
+        self._circuits: weakref.WeakValueDictionary[str, Shared] = weakref.WeakValueDictionary()
         self._is_closed = False
         self.begin_anew()
         _all.add(self)
@@ -83,14 +87,18 @@ class Exchanger:
             self._start()
 
     def join(self, name: str, circuit: Shared) -> None:
-        """Share a circuit from now on; one name is one circuit for all workers."""
+        """Share a circuit as long as somebody holds it; one name is one circuit for all workers."""
         with self._lock:
-            if name in self._circuits or len(self._circuits) >= MAX_CIRCUITS:
+            if len(self._circuits) >= MAX_CIRCUITS:
                 return
             self._circuits[name] = circuit
             if self._thread is None and not self._is_closed:
                 self._start()
         self.wake()
+
+    def share(self, name: str, circuit: Circuit) -> None:
+        """Share a circuit from now on, under a name."""
+        self.join(name, SharedCircuit(circuit, self._clock, self))
 
     def wake(self) -> None:
         """Exchange soon: a circuit has changed its state. While the store is away it waits longer."""
@@ -122,29 +130,23 @@ class Exchanger:
         return EVERY
 
     def _exchange(self, store: Store) -> None:
-        owns: dict[str, Own] = {}
-        for name, circuit in tuple(self._circuits.items()):
-            own = circuit.told(self.member, self._known.get(name) or Fleet())
-            if own is not None:
-                owns[name] = own
-            else:
-                self._known.pop(name, None)
+        with self._lock:
+            circuits = dict(self._circuits)
+        found = {name: circuit.told(self.member) for name, circuit in circuits.items()}
+        owns = {name: own for name, own in found.items() if own is not None}
         heard = store.exchange(self.member, {name: own.is_failing for name, own in owns.items()})
         for name, told in heard.items():
-            self._settle(store, name, owns[name], told)
+            self._settle(store, name, owns[name], told, circuits[name])
 
-    def _settle(self, store: Store, name: str, own: Own, heard: Heard) -> None:
+    def _settle(self, store: Store, name: str, own: Own, heard: Heard, circuit: Shared) -> None:
         """Write what this worker proposes, unless another was faster, and do what the record says."""
         fleet = proposed(own, heard, self._quorum)
-        if fleet is not None:
-            if not store.settle(name, heard.fleet.version, fleet):
-                self.wake()
-                return
-            heard = replace(heard, fleet=fleet)
-        order = taken(own, heard.fleet, heard.now)
-        if order is not None:
-            self._circuits[name].obey(order)
-        self._known[name] = heard.fleet
+        if fleet is None:
+            fleet = heard.fleet
+        elif not store.settle(name, heard.fleet.version, fleet):
+            self.wake()
+            return
+        circuit.take(fleet, taken(own, fleet, heard.now))
 
     def _lost(self, failure: Exception) -> float:
         self._failures += 1

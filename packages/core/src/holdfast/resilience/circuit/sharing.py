@@ -5,21 +5,22 @@ says which version it read, and is refused when that is no longer the last. Each
 now and then, may propose the next record (`proposed`), and does as the record says (`taken`).
 
 A worker that opens its circuit opens its own alone, which then recovers by itself. When as many have
-opened theirs as `needed`, the fleet opens: all follow, and one at a time holds leave to probe, for a
-limited time by the store's clock. How its probes end is how the fleet goes on. What is told to a
-circuit runs out after `HOLD` seconds unless it is told again, and then it recovers by itself: so does
-each where the store is away. Nothing but a probe that succeeded, or somebody's hand, closes a circuit.
+opened theirs as `needed`, the fleet opens: all follow, and one at a time has leave to probe, for a
+limited time by the store's clock. If its probes fail the fleet opens again; if they succeed it is
+closed, and all others come back by probes and ramps of their own. Nothing here closes a circuit.
+What a circuit is told runs out after `HOLD` seconds unless it is told again, and then it recovers by
+itself: so does each where the store is away.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from holdfast.resilience.circuit.period import State
 
 HOLD: Final = 5.0
-"""Seconds after which a circuit that follows the fleet goes its own way unless it is told again."""
+"""Seconds beyond its time open for which a circuit waits for leave to probe, unless told again."""
 LEASE: Final = 10.0
 """Seconds for which one worker has leave to probe; it may ask for more while its probe goes on."""
 LEAST: Final = 2
@@ -127,8 +128,8 @@ class Order:
     """What a worker's own circuit has to do.
 
     Attributes:
-        state: `OPEN`: let nothing through. `HALF_OPEN`: probe. `CLOSED`: recover, by its ramp.
-        seconds: For how long it stays open unless told again.
+        state: `OPEN`: let nothing through. `HALF_OPEN`: probe, and come back if that succeeds.
+        seconds: How long nobody probes, at least.
         reason: Why.
     """
 
@@ -155,7 +156,10 @@ def proposed(own: Own, heard: Heard, quorum: float) -> Fleet | None:
         # Whoever had leave to probe may not know yet that nobody else does.
         until = max(own.known.until, heard.now + LEASE)
         return own.known.after(fleet.version, state=State.OPEN, until=until, holder="")
-    changes = _CHANGES[fleet.state](own, heard, quorum)
+    if fleet.is_closed:
+        changes = _of_closed(own, heard, quorum)
+    else:
+        changes = (_of_open if fleet.state is State.OPEN else _of_half_open)(own, heard)
     return fleet.after(own.known.version, **{"holder": "", **changes}) if changes else None
 
 
@@ -170,15 +174,14 @@ def taken(own: Own, fleet: Fleet, now: float) -> Order | None:
     if _is_forgotten(own, fleet):
         return None
     if fleet.is_closed:
-        follows = not own.known.is_closed and not own.has_recovered
-        return Order(State.CLOSED, 0.0, fleet.reason) if follows else None
+        follows = not own.known.is_closed and own.state is State.OPEN
+        return Order(State.HALF_OPEN, 0.0, fleet.reason) if follows else None
     if fleet.holder == own.member and now < fleet.until:
-        is_new = fleet.version != own.known.version and own.state is not State.HALF_OPEN
-        return Order(State.HALF_OPEN, fleet.until - now, fleet.reason) if is_new else None
+        is_new = fleet.version != own.known.version and own.state is State.OPEN
+        return Order(State.HALF_OPEN, 0.0, fleet.reason) if is_new else None
     if own.has_recovered and fleet.version == own.known.version:
         return None  # and says so: it is about to close the fleet
-    wait = max(0.0, fleet.until - now) if fleet.state is State.OPEN else 0.0
-    return Order(State.OPEN, wait + HOLD, fleet.reason)
+    return Order(State.OPEN, max(0.0, fleet.until - now), fleet.reason)
 
 
 def _is_forgotten(own: Own, fleet: Fleet) -> bool:
@@ -201,7 +204,7 @@ def _of_closed(own: Own, heard: Heard, quorum: float) -> _Changes:
     return _NOTHING
 
 
-def _of_open(own: Own, heard: Heard, quorum: float) -> _Changes:
+def _of_open(own: Own, heard: Heard) -> _Changes:
     fleet = heard.fleet
     if closed := _closing(own, heard):
         return closed
@@ -209,7 +212,7 @@ def _of_open(own: Own, heard: Heard, quorum: float) -> _Changes:
     return _leased(own, heard) if follows and own.is_asked and heard.now >= fleet.until else {}
 
 
-def _of_half_open(own: Own, heard: Heard, quorum: float) -> _Changes:
+def _of_half_open(own: Own, heard: Heard) -> _Changes:
     fleet = heard.fleet
     if closed := _closing(own, heard):
         return closed
@@ -239,13 +242,6 @@ def _closed(reason: str) -> _Changes:
 
 def _leased(own: Own, heard: Heard) -> _Changes:
     return {"state": State.HALF_OPEN, "until": heard.now + LEASE, "holder": own.member}
-
-
-_CHANGES: Final[Mapping[State, Callable[[Own, Heard, float], _Changes]]] = {
-    State.CLOSED: _of_closed,
-    State.OPEN: _of_open,
-    State.HALF_OPEN: _of_half_open,
-}
 
 
 class Store(Protocol):
