@@ -1,7 +1,8 @@
 """The circuit breaker as a layer of a policy."""
 
 import importlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, cast
 
 from holdfast.resilience.call import Call, Inner, Steps
@@ -57,6 +58,21 @@ class BreakerLayer:
     def is_timed(self) -> bool:
         """Whether calls have to be measured."""
         return self.breaker.circuit.terms.timed()
+
+    def snapshot(self) -> Mapping[str, object]:
+        """Return what its circuit does and did."""
+        circuit = self.breaker.circuit
+        now = circuit.snapshot()
+        facts = {each.name: cast("object", getattr(now, each.name)) for each in fields(now)}
+        return {**facts, "totals": circuit.totals()}
+
+    def retuned(self, spec: Breaker) -> "BreakerLayer | None":
+        """Go by other options, in the state it is in; None when it has to be made anew."""
+        circuit = self.breaker.circuit
+        if not isinstance(circuit.terms, Breaker) or circuit.terms.shared is not spec.shared:
+            return None
+        circuit.terms = spec
+        return self
 
     def permit_of(self, handed: object) -> Permit:
         """Return the permit of a call made on the short way.

@@ -43,7 +43,7 @@ class Gate:
         monotonic: The clock of the limit.
         scope: What a first attempt runs within, but for the time limit.
         succeeded: Counts a success for the budget of further attempts.
-        refuse: Raises when an open circuit does not let the call through; None when it may.
+        refusing: The period of an open circuit, which refuses calls until it ends; else None.
     """
 
     __slots__ = (
@@ -51,7 +51,7 @@ class Gate:
         "leave",
         "monotonic",
         "period",
-        "refuse",
+        "refusing",
         "scope",
         "seconds",
         "succeeded",
@@ -60,7 +60,7 @@ class Gate:
     def __init__(self) -> None:
         self.period: object = None
         self.leave: Callable[[Gate], None] | None = None
-        self.refuse: Callable[[], None] | None = None
+        self.refusing: object = None
         self.seconds = 0.0
         self.monotonic: Callable[[], float] = float
         self.scope: Scope = UNBOUNDED
@@ -176,8 +176,13 @@ _UNAWAITED: Final = (
     "  return _h_unawaited(_h_result, _h_period)",
 )
 _REFUSING: Final = (
-    "  if _h_gate.refuse is not None:",
-    "   _h_gate.refuse()",
+    "  _h_open = _h_gate.refusing",
+    "  if _h_open is not None:",
+    "   _h_left = _h_open.until - _h_gate.monotonic()",
+    "   if _h_left > 0.0:",
+    f"    if not _h_open.rejected() & {EVERY - 1}:",
+    "     _h_open.tick()",
+    "    raise _h_open.refusal('open', _h_left)",
 )
 _STARTING: Final = (" _h_started = _h_gate.monotonic()",)
 _MEASURED_PERIOD: Final = "(_h_period, _h_gate.monotonic() - _h_started)"

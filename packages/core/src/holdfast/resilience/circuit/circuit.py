@@ -12,7 +12,7 @@ from holdfast.forks import ForkSafeLock
 from holdfast.resilience.circuit.cause import Cause, CauseOf, cause_of
 from holdfast.resilience.circuit.line import GRAIN
 from holdfast.resilience.circuit.metrics import Metrics
-from holdfast.resilience.circuit.period import EVERY, Override, Period, State
+from holdfast.resilience.circuit.period import EVERY, Override, Period, Refusal, State
 from holdfast.resilience.circuit.permit import Permit
 from holdfast.resilience.circuit.rules import Result
 from holdfast.resilience.circuit.snapshot import CircuitSnapshot
@@ -20,15 +20,12 @@ from holdfast.resilience.circuit.terms import Terms
 from holdfast.resilience.circuit.trial import Trial
 from holdfast.resilience.circuit.watching import Watchers
 
-Refusal = Callable[[str, float], Exception]
-"""Makes the error of a call that is not made, from the reason and the seconds until it may be."""
-
 
 class Gate(Protocol):
     """Where compiled calls look whether the circuit lets everything through, or nothing."""
 
     period: object
-    refuse: Callable[[], None] | None
+    refusing: object
 
 
 class Circuit:
@@ -110,6 +107,11 @@ class Circuit:
                 metrics=self._metrics.within(now, self._successes()),
             )
 
+    def totals(self) -> dict[str, int]:
+        """Return how many calls there were by how they ended, since it was made or reset."""
+        with self._lock:
+            return self._metrics.totals(self._successes())
+
     def add_watcher(self, watcher: object) -> None:
         """Tell one more watcher; see `Watcher`."""
         with self._lock:
@@ -132,7 +134,7 @@ class Circuit:
         """Shut a gate for good."""
         with self._lock:
             self._gates.discard(gate)
-            gate.period = gate.refuse = None
+            gate.period = gate.refusing = None
 
     def acquire(self) -> Permit:
         """Return leave to make one call.
@@ -142,24 +144,12 @@ class Circuit:
         """
         if self._passes:
             return Permit(self, self.period)
-        if self._refuses:
-            self.refuse()
-        return self._asked()
-
-    def refuse(self) -> None:
-        """Raise if the circuit is open, and its time has not come yet; takes no lock.
-
-        Raises:
-            Exception: As `refusal` makes it.
-        """
         period = self.period
-        now = self._monotonic()
-        left = period.until - now
-        if left > 0.0:
-            self._metrics.rejected()
-            if now >= self._due:
-                self._mark(now)
+        if self._refuses and (left := period.until - self._monotonic()) > 0.0:
+            if not period.rejected() & (EVERY - 1):
+                period.tick()
             raise self._refusal("open", left)
+        return self._asked()
 
     def settle_success(self, permit: Permit, seconds: float | None) -> None:
         """Count a call that succeeded."""
@@ -407,6 +397,8 @@ class Circuit:
         period.slower_than = rule.slower_than
         period.window = rule.window
         period.took = self._metrics.took
+        period.rejected = self._metrics.rejected
+        period.refusal = self._refusal
         period.slow = partial(self._slow, period)
         if state is State.CLOSED:
             period.tally = rule.begin(now)
@@ -442,7 +434,7 @@ class Circuit:
     def _point(self, gate: Gate) -> None:
         is_open = self._passes and not self._watchers.want("success")
         gate.period = self.period if is_open else None
-        gate.refuse = self.refuse if self._refuses else None
+        gate.refusing = self.period if self._refuses else None
 
     def _successes(self) -> int:
         """Return how many calls have succeeded so far, those that came late included."""

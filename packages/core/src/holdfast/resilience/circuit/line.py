@@ -10,22 +10,24 @@ GRAIN: Final = 64
 class Line:
     """Cumulative numbers at points in time; not safe for threads.
 
-    The first number is that of successes, which nobody dates one by one: between two points they
-    are taken to be spread evenly. The others are taken to have grown at the later point. A failure
-    makes a point, and so does every 64th success when the latest point is older than a 64th of the
-    window. So what a window holds differs from the truth by no more than what happened within a 64th
-    of it, and 64 successes, both at its old edge.
+    The first numbers are those that nobody dates one by one, such as of successes: between two points
+    they are taken to be spread evenly. The others are taken to have grown at the later point. A
+    failure makes a point, and so does every 64th success when the latest point is older than a 64th
+    of the window. So what a window holds differs from the truth by no more than what happened within
+    a 64th of it, and 64 successes, both at its old edge.
 
     Args:
         seconds: Length of the window.
         start: The first point, in monotonic seconds; everything is 0 there.
         width: How many numbers.
+        spread: How many of them grow evenly.
     """
 
-    __slots__ = ("_grain", "_points", "_seconds")
+    __slots__ = ("_grain", "_points", "_seconds", "_spread")
 
-    def __init__(self, seconds: float, start: float, width: int) -> None:
+    def __init__(self, seconds: float, start: float, width: int, spread: int = 1) -> None:
         self._seconds = seconds
+        self._spread = spread
         self._grain = seconds / GRAIN
         self._points = deque([(start, (0,) * width)])
 
@@ -47,7 +49,9 @@ class Line:
         grown: list[float] = [number - early for number, early in zip(numbers, before, strict=True)]
         if begun < edge:
             ended, after = points[1] if len(points) > 1 else (now, numbers)
-            grown[0] -= (after[0] - before[0]) * min(1.0, (edge - begun) / (ended - begun))
+            gone = min(1.0, (edge - begun) / (ended - begun))
+            for place in range(self._spread):
+                grown[place] -= (after[place] - before[place]) * gone
         return grown
 
     def covered(self, now: float) -> float:

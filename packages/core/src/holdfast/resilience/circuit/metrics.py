@@ -69,7 +69,7 @@ class Metrics:
 
     def __init__(self, window: float, now: float) -> None:
         self.window = window
-        self._line = Line(window, now, 7)
+        self._line = Line(window, now, 7, spread=2)
         self._rejections = count()
         self._durations: deque[float] = deque(maxlen=MAX_DURATIONS)
         self.rejected = self._rejections.__next__
@@ -83,15 +83,15 @@ class Metrics:
     def within(self, now: float, successes: int) -> CircuitMetrics:
         """Return the counts of the window up to now."""
         counts = self._line.within(now, self._numbers(successes))
-        calls = math.ceil(counts[0] + counts[1])
+        calls = math.ceil(counts[0] + counts[2])
         durations = sorted(list(self._durations)[-calls:]) if calls else []
         p50, p95, p99 = (_quantile(durations, portion) for portion in (0.5, 0.95, 0.99))
         return CircuitMetrics(
             window=self.window,
             successes=counts[0],
-            failures=counts[1],
-            timeouts=counts[2],
-            rejections=counts[3],
+            rejections=counts[1],
+            failures=counts[2],
+            timeouts=counts[3],
             ignored=counts[4],
             slow=counts[5],
             blocked_in_shadow=counts[6],
@@ -100,12 +100,17 @@ class Metrics:
             p99=p99,
         )
 
+    def totals(self, successes: int) -> dict[str, int]:
+        """Return the counts since it was made."""
+        outcomes = ("success", "failure", "timeout", "rejected", "ignored")
+        return dict(zip(outcomes, self._numbers(successes), strict=False))
+
     def _numbers(self, successes: int) -> tuple[int, ...]:
         return (
             successes,
+            int(repr(self._rejections)[6:-1]),
             self.failures,
             self.timeouts,
-            int(repr(self._rejections)[6:-1]),
             self.ignored,
             self.slow,
             self.blocked,

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from enum import StrEnum
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from holdfast.resilience.circuit.rules import Tally
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 EVERY: Final = 64
 """Successes after which a closed circuit looks at the clock; a power of two."""
+
+Refusal: TypeAlias = Callable[[str, float], Exception]
+"""Makes the error of a call that is not made, from the reason and the seconds until it may be."""
 
 
 class State(StrEnum):
@@ -48,6 +51,8 @@ class Period:
         timed: Whether callers measure how long calls take, and tell when they settle.
         slower_than: Seconds from which on a call is slow.
         window: Seconds that the rule looks back.
+        rejected: Counts a refusal; atomic, returns how many there were before.
+        refusal: Makes the error of a refusal, from its reason and the seconds that are left.
         took: Keeps how many seconds a call took; atomic.
         slow: Counts a success that was slow, by its seconds.
         tally: What the rule has counted; None unless closed.
@@ -55,7 +60,7 @@ class Period:
     """
 
     __slots__ = (
-        "_counter", "since", "slow", "slower_than", "state", "succeeded", "tally", "tick", "timed",
+        "_counter", "refusal", "rejected", "since", "slow", "slower_than", "state", "succeeded", "tally", "tick", "timed",
         "took", "trial", "until", "window",
     )  # fmt: skip
 
@@ -76,6 +81,8 @@ class Period:
         self.timed = False
         self.slower_than = self.window = math.inf
         self.took: Callable[[float], None] = _nothing
+        self.rejected: Callable[[], int] = self.succeeded
+        self.refusal: Refusal = _refusal
         self.slow: Callable[[float], None] = _nothing
         self.tally: Tally | None = None
         self.trial: Trial | None = None
@@ -88,3 +95,7 @@ class Period:
 
 def _nothing(*_: float) -> None:
     """Let it be."""
+
+
+def _refusal(reason: str, seconds: float) -> Exception:
+    return RuntimeError(f"{reason}, for {seconds} s")
