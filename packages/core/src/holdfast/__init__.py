@@ -75,11 +75,18 @@ if TYPE_CHECKING:
     from holdfast.redact import Redactor
     from holdfast.resilience.backoff import Constant, Decorrelated, Exponential
     from holdfast.resilience.breaking import Breaker
-    from holdfast.resilience.deadline import deadline, remaining
+    from holdfast.resilience.budget import Budget
+    from holdfast.resilience.deadline import deadline, remaining, split
     from holdfast.resilience.fallback import Fallback
+    from holdfast.resilience.headers import outbound_headers
     from holdfast.resilience.policy import Policy
     from holdfast.resilience.retry import Retry
-    from holdfast.resilience.scope import current_attempt
+    from holdfast.resilience.scope import (
+        current_attempt,
+        current_idempotency_key,
+        idempotency_key,
+    )
+    from holdfast.resilience.short import retry_with_circuit_breaker, with_circuit_breaker
     from holdfast.resilience.timeout import Deadline, Timeout
     from holdfast.runtime import Runtime, configure, current_runtime, init_error_system
     from holdfast.settings import Settings, SettingsError
@@ -112,11 +119,14 @@ _HOMES = {
     "redact": "Redactor",
     "resilience.backoff": "Constant Decorrelated Exponential",
     "resilience.breaking": "Breaker",
-    "resilience.deadline": "deadline remaining",
+    "resilience.budget": "Budget",
+    "resilience.deadline": "deadline remaining split",
     "resilience.fallback": "Fallback",
+    "resilience.headers": "outbound_headers",
     "resilience.policy": "Policy",
     "resilience.retry": "Retry",
-    "resilience.scope": "current_attempt",
+    "resilience.scope": "current_attempt current_idempotency_key idempotency_key",
+    "resilience.short": "retry_with_circuit_breaker with_circuit_breaker",
     "resilience.timeout": "Deadline Timeout",
     "runtime": "Runtime configure current_runtime init_error_system",
     "settings": "Settings SettingsError",
@@ -129,6 +139,7 @@ __all__ = [
     "AuthenticationError",
     "AuthorizationError",
     "Breaker",
+    "Budget",
     "BulkheadFullError",
     "BusinessLogicError",
     "CallRateError",
@@ -188,6 +199,7 @@ __all__ = [
     "configure",
     "consumer",
     "current_attempt",
+    "current_idempotency_key",
     "current_runtime",
     "current_trace_id",
     "deadline",
@@ -196,17 +208,22 @@ __all__ = [
     "error_boundary",
     "handle_errors",
     "health_check",
+    "idempotency_key",
     "init_error_system",
     "job",
+    "outbound_headers",
     "raises",
     "remaining",
+    "retry_with_circuit_breaker",
     "spawn",
+    "split",
     "start_process",
     "trace_headers",
     "transaction_boundary",
     "unwatch_loop",
     "watch_future",
     "watch_loop",
+    "with_circuit_breaker",
     "work_context",
 ]
 

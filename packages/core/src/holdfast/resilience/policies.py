@@ -1,18 +1,19 @@
 """The live policies of one runtime, by name."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from holdfast.codes import Severity
 from holdfast.events import Event, Scalar
 from holdfast.forks import ForkSafeLock
 from holdfast.resilience.binding import shut_gates
-from holdfast.resilience.breaking import BreakerLayer
+from holdfast.resilience.breaking import Breaker, BreakerLayer
 from holdfast.resilience.chaos import Chaos
 from holdfast.resilience.describing import PolicyExplanation, PolicySnapshot, explained, snapshot_of
 from holdfast.resilience.live import LivePolicy
 from holdfast.resilience.options import read_policies, tuned
-from holdfast.resilience.policy import Policy, Spec, declared
+from holdfast.resilience.policy import Policy, Spec, declared, in_order
+from holdfast.resilience.short import ShortForm
 from holdfast.resilience.tuning import Tuning
 from holdfast.strict.problems import SettingsError, nearest
 
@@ -33,6 +34,10 @@ class Policies:
         self._live: dict[str, LivePolicy] = {}
         self._tunings = dict(host.policy_settings)
         self._inner: dict[str, Spec] = {}
+        self._lone: dict[str, LivePolicy] = {}
+        """Circuits of short forms, by name, that are no policy's."""
+        self._short: dict[ShortForm, tuple[LivePolicy, LivePolicy]] = {}
+        """Short forms at work, each behind the policy whose circuit it shares."""
         self._lock = ForkSafeLock()
 
     def of(self, policy: Policy) -> LivePolicy:
@@ -56,7 +61,7 @@ class Policies:
         live = self._live.get(name)
         if live is not None:
             return live
-        found = next((policy for policy in declared() if policy.name == name), None)
+        found = _declared_as(name) or next((each for each in declared() if each.name == name), None)
         if found is None:
             near = nearest(name, self.names())
             hint = f"; did you mean {near!r}?" if near else ""
@@ -96,7 +101,7 @@ class Policies:
 
     def snapshot(self) -> tuple[PolicySnapshot, ...]:
         """Return what is known of every policy at work, by name; nothing is made for it."""
-        live = sorted(self._live.items())
+        live = sorted({**self._lone, **self._live}.items())
         return tuple(snapshot_of(each) for _, each in live)
 
     def reload(self, settings: Mapping[str, object]) -> None:
@@ -119,6 +124,7 @@ class Policies:
                 changed = self._changed(told)
                 self._tunings = dict(told)
                 self._live.update(changed)
+                self._renew_short_forms()
         except Exception as error:
             said = error.problems if isinstance(error, SettingsError) else [error]
             reason = "; ".join(map(str, said))
@@ -139,6 +145,7 @@ class Policies:
             live = self._live.get(name)
             if live is not None:
                 self._live[name] = self._made(live.policy, self._tunings.get(name), live)
+            self._renew_short_forms()
         shut_gates()
 
     def unnamed(self) -> list[str]:
@@ -164,7 +171,8 @@ class Policies:
 
     def _clashes(self, known: list[Policy]) -> list[str]:
         first: dict[str, Policy] = {}
-        unequal = [policy for policy in known if first.setdefault(policy.name, policy) != policy]
+        full = [policy for policy in known if not isinstance(policy, ShortForm)]
+        unequal = [policy for policy in full if first.setdefault(policy.name, policy) != policy]
         return [
             f"two policies are named {name!r}, with different layers"
             for name in dict.fromkeys(policy.name for policy in unequal)
@@ -182,11 +190,15 @@ class Policies:
         return list(dict.fromkeys(found))
 
     def _found(self, policy: Policy) -> LivePolicy:
+        if isinstance(policy, ShortForm):
+            return self._short_form(policy)
         with self._lock:
             live = self._live.get(policy.name)
             failure = None
             if live is None:
                 live, failure = self._begun(policy)
+        if policy.name in self._lone:
+            shut_gates()  # short forms of this name now share the policy's circuit
         if failure is not None:
             facts = {"policy": policy.name, "reason": str(failure)}
             self._tell("policies.tuning_failed", Severity.ERROR, facts)
@@ -195,6 +207,51 @@ class Policies:
                 f"two policies are named {policy.name!r}, with different layers: {live.policy} and {policy}"
             )
         return live
+
+    def _short_form(self, form: ShortForm) -> LivePolicy:
+        """Return a short form at work: its own layers around the circuit of its name."""
+        found = self._short.get(form)
+        if found is not None and found[0] is self._with_circuit(form.name):
+            return found[1]
+        full = _declared_as(form.name)
+        if full is not None:
+            self.of(full)
+        with self._lock:
+            behind = self._with_circuit(form.name)
+            if behind is None:
+                behind = self._lone[form.name] = self._made_of_short(form, None)
+            live = self._made_of_short(form, behind)
+            self._short[form] = behind, live
+        return live
+
+    def _with_circuit(self, name: str) -> LivePolicy | None:
+        """Return what has the circuit that short forms of a name share."""
+        live = self._live.get(name)
+        return live if live is not None and live.breaker is not None else self._lone.get(name)
+
+    def _made_of_short(self, form: ShortForm, behind: LivePolicy | None) -> LivePolicy:
+        """Make a short form live, with somebody's circuit, or one of its own and nothing else."""
+        try:
+            specs = tuned(form, self._tunings.get(form.name))
+        except ValueError:  # told already where the circuit was made, or by the checks
+            specs = form.layers
+        if behind is None:
+            specs = tuple(each for each in specs if isinstance(each, Breaker))
+        else:
+            own = [each for each in specs if not isinstance(each, Breaker)]
+            specs = in_order(*own, *(each for each in behind.specs if isinstance(each, Breaker)))
+            inner = self._inner.get(form.name)
+            specs = (*specs, inner) if inner is not None else specs
+        return LivePolicy(form, self._host, specs, behind)
+
+    def _renew_short_forms(self) -> None:
+        """Have short forms made anew; circuits whose options stay the same go on."""
+        self._short.clear()
+        for name, lone in tuple(self._lone.items()):
+            form = cast("ShortForm", lone.policy)
+            made = self._made_of_short(form, None)
+            if made.specs != lone.specs:
+                self._lone[name] = made
 
     def _begun(self, policy: Policy) -> tuple[LivePolicy, ValueError | None]:
         """Make a policy live; what settings say of it that cannot be done leaves it as the code has it."""
@@ -227,3 +284,9 @@ class Policies:
         time, clean = self._host.clock.now(), self._host.redactor.text
         attributes = {key: clean(str(value)) for key, value in facts.items()}
         self._host.emit(Event(name=name, severity=severity, time=time, attributes=attributes))
+
+
+def _declared_as(name: str) -> Policy | None:
+    """Return the policy of a name that the code defines, other than by short forms."""
+    named = (each for each in declared() if each.name == name)
+    return next((each for each in named if not isinstance(each, ShortForm)), None)

@@ -11,6 +11,7 @@ from holdfast.resilience.binding import bound
 from holdfast.resilience.block import AsyncBlock, Block
 from holdfast.resilience.breaking import Breaker
 from holdfast.resilience.bulkhead import Bulkhead
+from holdfast.resilience.cached import Cached
 from holdfast.resilience.call import Layer
 from holdfast.resilience.chaos import Chaos
 from holdfast.resilience.fallback import Fallback
@@ -33,7 +34,7 @@ class Spec(Protocol):
 
 
 ORDER: Final[tuple[type[Spec], ...]] = (
-    *(Deadline, Fallback, RateLimit, Retry, Hedge),
+    *(Deadline, Fallback, Cached, RateLimit, Retry, Hedge),
     *(Breaker, Bulkhead, Timeout, Chaos),
 )
 """Outermost first, whatever order a policy was written in."""
@@ -47,8 +48,8 @@ _declared: "weakref.WeakValueDictionary[int, Policy]" = weakref.WeakValueDiction
 class Policy:
     """Named layers of protection around a call; a value, whose live state the runtime keeps by name.
 
-    The order of the layers is fixed: deadline, fallback, rate limit, retry, hedge, breaker, bulkhead,
-    time-out, chaos, whatever order they are given in. One definition serves plain functions, coroutine
+    The order of the layers is fixed: deadline, fallback, cache, rate limit, retry, hedge, breaker,
+    bulkhead, time-out, chaos, whatever order they are given in. One definition serves plain functions, coroutine
     functions, and blocks.
 
     Args:
@@ -83,7 +84,7 @@ class Policy:
         if twice is not None:
             raise ValueError(f"policy {name!r} has two layers of kind {twice.__name__}")
         object.__setattr__(self, "name", name)
-        object.__setattr__(self, "layers", tuple(sorted(layers, key=_place)))
+        object.__setattr__(self, "layers", in_order(*layers))
         _declared[id(self)] = self
 
     def __call__(self, function: Callable[_Params, _Result]) -> Callable[_Params, _Result]:
@@ -136,6 +137,11 @@ class Policy:
 def declared() -> list[Policy]:
     """Return the policies that code of this process keeps, by name."""
     return sorted(_declared.values(), key=attrgetter("name"))
+
+
+def in_order(*layers: Spec) -> tuple[Spec, ...]:
+    """Return layers outermost first."""
+    return tuple(sorted(layers, key=_place))
 
 
 def _place(layer: Spec) -> int:

@@ -24,7 +24,7 @@ from holdfast.resilience.scope import (
 from holdfast.resilience.trail import Failed, note
 from holdfast.resilience.validity import check_count, check_seconds
 
-_MOST_ATTEMPTS: Final = 1000
+MOST_ATTEMPTS: Final = 1000
 _UNDONE: Final = frozenset({Effect.NOT_SENT, Effect.NONE})
 """Effects that allow another attempt at what must not be done twice."""
 
@@ -72,7 +72,7 @@ class Retry:
     retry_after_limit: float = 60.0
 
     def __post_init__(self) -> None:
-        check_count("Retry.attempts", self.attempts, least=1, most=_MOST_ATTEMPTS)
+        check_count("Retry.attempts", self.attempts, least=1, most=MOST_ATTEMPTS)
         check_seconds("Retry.retry_after_limit", self.retry_after_limit)
         if not callable(getattr(self.backoff, "delay", None)):
             raise TypeError(f"Retry.backoff must have a method delay(), not be {self.backoff!r:.100}")
@@ -106,6 +106,8 @@ class RetryLayer:
         self.bucket: Bucket | None = spec.budget and spec.budget.live(host.clock)
         self.is_judging = spec.results is not None
         self.succeeded = count().__next__ if self.bucket is None else self.bucket.succeeded
+        self._retries = count()
+        self._retried = self._retries.__next__
         self._spec = spec
         self._host = host
         self._monotonic = host.clock.monotonic
@@ -138,6 +140,7 @@ class RetryLayer:
                 break
             spent, wait = plan
             trail.append((took, _name(outcome.error), wait))
+            self._retried()
             self._events.scheduled(len(trail), wait, trail[-1][1])
             if wait > MIN_WAIT:
                 yield Wait(self._host.clock, wait)
@@ -146,6 +149,11 @@ class RetryLayer:
         if trail and outcome.error is not None:
             note(outcome.error, trail, self._spec.attempts, took)
         return outcome
+
+    def snapshot(self) -> dict[str, float]:
+        """Return how many further attempts were made, and how many more the budget allows."""
+        made = {"retries": float(repr(self._retries)[6:-1])}  # read without a step
+        return made if self.bucket is None else {**made, "tokens": round(self.bucket.tokens, 3)}
 
     def _plan(
         self, outcome: Outcome, number: int, previous: float, left: float
