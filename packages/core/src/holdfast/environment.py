@@ -80,9 +80,8 @@ def found() -> Environment | None:
 def enlist(environment: Environment) -> None:
     """Count a runtime among those that calls may belong to."""
     _known.add(environment)
-    if len(_known) > 1:
-        for crowded in _crowd_watchers:
-            crowded()
+    for crowded in _crowd_watchers:  # alone, too: the one before may be closed, and is still at hand
+        crowded()
 
 
 def dismiss(environment: Environment) -> None:
@@ -96,7 +95,7 @@ def is_alone(environment: Environment) -> bool:
 
 
 def at_crowd(watcher: Callable[[], None]) -> None:
-    """Call a function whenever there comes to be more than one runtime."""
+    """Call a function whenever there comes to be another runtime."""
     _crowd_watchers.append(watcher)
 
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from holdfast.reporting.alerts.engine import Alerts
     from holdfast.resilience.headers import Inbound
+    from holdfast.resilience.cache.caches import Caches
+    from holdfast.resilience.measures import Measure
     from holdfast.resilience.policies import Policies
     from holdfast.resilience.tuning import Tuning
 
@@ -88,6 +90,7 @@ class Runtime:
     """When the process was on its way out, in monotonic seconds."""
     _is_late = False
     """Whether a reporter held up an error while the process was leaving: nothing is waited for again."""
+    _caches: "Caches | None" = None
 
     def __init__(  # noqa: PLR0913  # all but the first are keywords
         self,
@@ -155,6 +158,15 @@ class Runtime:
         made = importlib.import_module("holdfast.resilience.policies").Policies
         return cast("Policies", made(self))
 
+    @property
+    def caches(self) -> "Caches":
+        """The live state of caches; made with the first."""
+        if self._caches is None:
+            made = importlib.import_module("holdfast.resilience.cache.caches").Caches
+            # One atomic step: of threads that come together, all get the same.
+            self._caches = vars(self).setdefault("_first_caches", made(self))
+        return self._caches
+
     @cached_property
     def inbound(self) -> "Inbound | None":
         """What begins the deadlines of requests; None when the settings give them none."""
@@ -164,6 +176,13 @@ class Runtime:
         made = importlib.import_module("holdfast.resilience.headers").Inbound
         limits = {"default": told.default, "longest": told.longest}
         return cast("Inbound", made(self.clock, trusted=told.trust_headers, **limits))
+
+    def policy_measures(self) -> "Iterable[Measure]":
+        """Return numbers of the policies at work, for metrics; loads nothing while there is none."""
+        if "policies" not in vars(self):
+            return ()
+        measures = importlib.import_module("holdfast.resilience.measures").measures
+        return cast("Iterable[Measure]", measures(self.policies.snapshot()))
 
     @property
     def policy_settings(self) -> Mapping[str, "Tuning"]:

@@ -11,7 +11,17 @@ from holdfast.resilience.tuning import Tuning
 from holdfast.strict.problems import Notation
 
 if TYPE_CHECKING:
+    from holdfast.resilience.cache.caches import Caches
+    from holdfast.resilience.circuit.circuit import Circuit
     from holdfast.resilience.policies import Policies
+
+
+class Sharing(Protocol):
+    """Shares circuits with the other workers of a service."""
+
+    def share(self, name: str, circuit: "Circuit") -> None:
+        """Share a circuit from now on, under a name; returns at once."""
+        ...
 
 
 class Host(Environment, Protocol):
@@ -33,6 +43,11 @@ class Host(Environment, Protocol):
         ...
 
     @property
+    def caches(self) -> "Caches":
+        """The live state of caches, by name."""
+        ...
+
+    @property
     def policy_settings(self) -> Mapping[str, Tuning]:
         """Options by policy, as the settings hold them."""
         ...
@@ -40,6 +55,11 @@ class Host(Environment, Protocol):
     @property
     def notation(self) -> Notation:
         """How the settings were written, for those that are read later and for messages."""
+        ...
+
+    @property
+    def sharing(self) -> "Sharing | None":
+        """What circuits are shared by; None when each worker decides for itself."""
         ...
 
     @property

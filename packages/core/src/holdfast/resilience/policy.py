@@ -49,8 +49,8 @@ class Policy:
     """Named layers of protection around a call; a value, whose live state the runtime keeps by name.
 
     The order of the layers is fixed: deadline, fallback, cache, rate limit, retry, hedge, breaker,
-    bulkhead, time-out, chaos, whatever order they are given in. One definition serves plain functions, coroutine
-    functions, and blocks.
+    bulkhead, time-out, chaos, whatever order they are given in. One definition serves plain functions,
+    coroutine functions, and blocks.
 
     Args:
         name: Of what is called, such as `payments`; settings tune it by this name.

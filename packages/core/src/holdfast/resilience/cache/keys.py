@@ -1,0 +1,100 @@
+"""Keys: as stores want them, and made of the arguments of a call."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from inspect import Signature, signature
+from typing import Final, cast
+from uuid import UUID
+
+from holdfast.callables import name_of
+
+MAX_KEY: Final = 170
+"""Characters of a key; Memcached takes 250, with the name of the cache and what a site prefixes."""
+MAX_NAME: Final = 40
+"""Characters of the name of a cache, in its keys."""
+_PLAIN: Final = frozenset(
+    (str, int, float, bool, bytes, type(None), date, datetime, time, timedelta, Decimal, UUID)
+)
+"""What tells itself apart by its `repr`, in every process alike."""
+
+
+def safe_key(key: str, most: int = MAX_KEY) -> str:
+    """Return a key that every store takes: the key itself, or a hash of what is long or strange.
+
+    Args:
+        key: Any text.
+        most: Characters that it may have; at least 33.
+
+
+    Example:
+        >>> safe_key("price:881"), safe_key("price of 881")[:9]
+        ('price:881', '#55dbee03')
+    """
+    if len(key) <= most and key.isascii() and key.isprintable() and " " not in key:
+        return key
+    return f"#{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+
+
+class CallKey:
+    """Makes keys of the calls of one function: its dotted name and the arguments.
+
+    Positional or by name, the same arguments make the same key; a default that is left out and one
+    that is passed make two.
+
+    Args:
+        function: Whose calls.
+    """
+
+    __slots__ = ("_function", "_name", "_signature")
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        self._function = function
+        self._name = name_of(function)
+        self._signature: Signature | None = None
+
+    def of(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> str:
+        """Return the key of a call.
+
+        Raises:
+            TypeError: For an argument that is no plain value, so that two of them might look alike.
+        """
+        named = ""
+        if kwargs:
+            args, named = self._by_position(args, kwargs)
+        for each in args:
+            if type(each) not in _PLAIN:
+                self._check(each)
+        return f"{self._name}{args!r}{named}"
+
+    def _by_position(
+        self, args: tuple[object, ...], kwargs: Mapping[str, object]
+    ) -> tuple[tuple[object, ...], str]:
+        """Return the arguments that have a position, and those that have none as text."""
+        self._signature = self._signature or signature(self._function)
+        bound = self._signature.bind(*args, **kwargs)
+        for each in bound.kwargs.values():
+            self._check(each)
+        return bound.args, f"{sorted(bound.kwargs.items())!r}" if bound.kwargs else ""
+
+    def _check(self, value: object) -> None:
+        if type(value) is tuple:
+            for each in cast("tuple[object, ...]", value):
+                self._check(each)
+        elif type(value) not in _PLAIN and not isinstance(value, Enum):
+            raise TypeError(
+                f"{self._name} was called with a {type(value).__qualname__}, of which no key can be "
+                "made; pass a function of its arguments as key="
+            )
+
+
+def key_of(
+    function: Callable[..., object],
+    key: Callable[..., str] | None,
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+) -> str:
+    """Return the key of one call: what a function says of the arguments, or else by `CallKey`."""
+    return CallKey(function).of(args, kwargs) if key is None else key(*args, **kwargs)
