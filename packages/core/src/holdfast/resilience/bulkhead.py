@@ -66,6 +66,10 @@ class BulkheadLayer:
         self._name = name
         self._clock = host.clock
 
+    def snapshot(self) -> dict[str, int]:
+        """Return who has a place, and who waits for one."""
+        return {"in_progress": self.places.in_progress, "waiting": self.places.waiting}
+
     def steps(self, call: Call, inner: Inner) -> Steps:
         """Take a place, make the call, and give the place back, however the call ends."""
         place = Place()

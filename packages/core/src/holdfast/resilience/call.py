@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from holdfast.clock import Clock
 from holdfast.flow import Flow
@@ -57,6 +57,15 @@ class Layer(Protocol):
 
     def steps(self, call: Call, inner: Inner) -> Steps:
         """Do what the layer does around the rest of the way."""
+        ...
+
+
+@runtime_checkable
+class Retunable(Protocol):
+    """A live layer whose state goes on under other options, as that of a circuit does."""
+
+    def retuned(self, spec: Any) -> Layer | None:  # noqa: ANN401  # of the layer's own class
+        """Return the layer with other options, or None when it has to be made anew."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
@@ -144,6 +145,8 @@ def _pairs(value: object) -> Mapping[object, object] | None:
 
 def _scalar(value: object) -> Scalar:
     plain = cast("object", value.value) if isinstance(value, Enum) else value
+    if isinstance(plain, datetime):
+        return plain.isoformat()
     return plain if isinstance(plain, str | int | float | None) else _shown(plain)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.flow import adrive, drive
 from holdfast.resilience.breaking import BreakerLayer
-from holdfast.resilience.call import Call, Inner, Layer, Steps, make_call
+from holdfast.resilience.call import Call, Inner, Layer, Retunable, Steps, make_call
 from holdfast.resilience.fallback import FallbackLayer
 from holdfast.resilience.hedge import HedgeLayer
 from holdfast.resilience.outcome import Outcome
@@ -32,7 +32,8 @@ class LivePolicy:
         policy: As the code has it.
         host: The runtime.
         specs: Its layers as the settings have them; by default those of the code.
-        before: The policy whose place it takes: layers that are the same go on as they are.
+        before: The policy whose place it takes: layers that are the same go on as they are, and so
+            does the circuit, with other options.
 
     Attributes:
         layers: Live, by the specs.
@@ -48,10 +49,8 @@ class LivePolicy:
         self.policy = policy
         self.host = host
         self.specs = tuple(policy.layers if specs is None else specs)
-        old = [] if before is None else list(zip(before.specs, before.layers, strict=True))
         self.layers: list[Layer] = [
-            next((layer for told, layer in old if told == spec), None) or spec.live(policy.name, host)
-            for spec in self.specs
+            _kept(spec, before) or spec.live(policy.name, host) for spec in self.specs
         ]
         self.breaker = self._one(BreakerLayer)
         self.retry = self._one(RetryLayer)
@@ -122,6 +121,18 @@ class LivePolicy:
 
     def _one(self, kind: type[_Layer]) -> _Layer | None:
         return next((layer for layer in self.layers if isinstance(layer, kind)), None)
+
+
+def _kept(spec: "Spec", before: LivePolicy | None) -> Layer | None:
+    """Return the layer that is there already, when its options are the same or it can change them."""
+    if before is None:
+        return None
+    for told, layer in zip(before.specs, before.layers, strict=True):
+        if told == spec:
+            return layer
+        if type(told) is type(spec) and isinstance(layer, Retunable):
+            return layer.retuned(spec)
+    return None
 
 
 def _ended(outcome: Outcome) -> object:

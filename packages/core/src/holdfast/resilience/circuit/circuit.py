@@ -112,6 +112,11 @@ class Circuit:
         with self._lock:
             return self._metrics.totals(self._successes())
 
+    def totals(self) -> dict[str, int]:
+        """Return how many calls there were by how they ended, since it was made or reset."""
+        with self._lock:
+            return self._metrics.totals(self._successes())
+
     def add_watcher(self, watcher: object) -> None:
         """Tell one more watcher; see `Watcher`."""
         with self._lock:

@@ -105,6 +105,16 @@ class Metrics:
         outcomes = ("success", "failure", "timeout", "rejected", "ignored")
         return dict(zip(outcomes, self._numbers(successes), strict=False))
 
+    def totals(self, successes: int) -> dict[str, int]:
+        """Return the counts since it was made."""
+        return {
+            "success": successes,
+            "failure": self.failures,
+            "timeout": self.timeouts,
+            "rejected": int(repr(self._rejections)[6:-1]),  # read without a step
+            "ignored": self.ignored,
+        }
+
     def _numbers(self, successes: int) -> tuple[int, ...]:
         return (
             successes,
