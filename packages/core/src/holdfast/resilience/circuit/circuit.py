@@ -112,11 +112,6 @@ class Circuit:
         with self._lock:
             return self._metrics.totals(self._successes())
 
-    def totals(self) -> dict[str, int]:
-        """Return how many calls there were by how they ended, since it was made or reset."""
-        with self._lock:
-            return self._metrics.totals(self._successes())
-
     def add_watcher(self, watcher: object) -> None:
         """Tell one more watcher; see `Watcher`."""
         with self._lock:
@@ -147,9 +142,9 @@ class Circuit:
         Raises:
             Exception: As `refusal` makes it: the call must not be made.
         """
-        if self._passes:
-            return Permit(self, self.period)
         period = self.period
+        if self._passes and period.state is State.CLOSED:
+            return Permit(self, period)
         if self._refuses and (left := period.until - self._monotonic()) > 0.0:
             if not period.rejected() & (EVERY - 1):
                 period.tick()
@@ -362,13 +357,19 @@ class Circuit:
         period = self.period
         stayed = now - period.since
         if period.state is State.CLOSED:
-            made = self._metrics.within(now, self._successes()).calls
-            self._usual = made / min(stayed, self.terms.metrics_window) if stayed else 0.0
+            self._measure(now, stayed)
             self._times = 0 if stayed >= self._was_open else self._times + 1
         else:
             self._times += 1
         self._was_open = self.terms.open_for(self._times, asked, self._chance)
         self._enter(self._made(State.OPEN, now, until=now + self._was_open), reason)
+
+    def _measure(self, now: float, stayed: float) -> None:
+        """Find out how many calls are usual, unless it was closed for too short a time to tell."""
+        window = self._metrics.window
+        if stayed >= window or (stayed and not self._usual):
+            calls = self._metrics.within(now, self._successes()).calls
+            self._usual = calls / min(stayed, window)
 
     def _set(self, state: State, reason: str) -> None:
         with self._lock:

@@ -102,11 +102,6 @@ class Metrics:
 
     def totals(self, successes: int) -> dict[str, int]:
         """Return the counts since it was made."""
-        outcomes = ("success", "failure", "timeout", "rejected", "ignored")
-        return dict(zip(outcomes, self._numbers(successes), strict=False))
-
-    def totals(self, successes: int) -> dict[str, int]:
-        """Return the counts since it was made."""
         return {
             "success": successes,
             "failure": self.failures,
