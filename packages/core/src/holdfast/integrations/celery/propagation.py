@@ -1,8 +1,8 @@
 """The correlation id and the W3C trace, in the headers of messages: from a request to its tasks and theirs.
 
-Two headers travel at the top of a message, `traceparent` and `x-request-id`; what else is to travel
-with the work, such as a deadline, belongs beside them in `context.headers_of` and in `work_of`. A message
-without them is known by its root task's id, so that the child that runs a task and the parent that
+Two headers travel at the top of a message, `traceparent` and `x-request-id`. A deadline travels as
+Celery's own `expires`, for tasks that ask for it (`ResilientTask.within_deadline`): others outlive who
+sends them. A message without an id is known by its root task's id, so that the child that runs a task and the parent that
 loses it speak of the same work.
 
 This module's variables are global state, as Celery's signals are.

@@ -4,6 +4,8 @@ import math
 import random
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeAlias, cast
 
@@ -18,6 +20,7 @@ from holdfast.hooks.process import capture, responsible, responsible_classifier
 from holdfast.integrations.celery.origins import task_origin
 from holdfast.origin import Origin
 from holdfast.resilience.backoff import full_jitter
+from holdfast.resilience.deadline import deadline, refusal, remaining
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -100,6 +103,14 @@ class ResilientTask(Task[..., object]):
     """
     chance: random.Random = random.SystemRandom()
     """Draws the jitter; not a generator that children of a pool would inherit in one state."""
+    within_deadline: bool = False
+    """Whether the task is of use only to who sends it, and only before the deadline of who sends it.
+
+    It then expires at that deadline (Celery's `expires`, at the wall time of both machines): a worker
+    that comes to it later revokes it, which is recorded, and what it calls while it runs sees the time
+    that is left. Sent where no time is left, it raises `DeadlineExceededError`. By default a task
+    outlives the request that sends it.
+    """
     clock: Clock = SystemClock()
     """Tells how long a task has until it expires."""
 
@@ -124,6 +135,25 @@ class ResilientTask(Task[..., object]):
             raise TypeError(_told(cls, "chance", "a random.Random", cls.chance))
         _check_errors(cls, cls.retry_on)
 
+    def apply_async(  # type: ignore[override]  # the parameters that this cares for, by their names
+        self,
+        args: Any = None,  # noqa: ANN401  # Celery's own parameters
+        kwargs: Any = None,  # noqa: ANN401
+        *further: Any,  # noqa: ANN401
+        **options: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401  # a result of whichever backend
+        """Send the task; with `within_deadline` it expires no later than the present deadline.
+
+        Raises:
+            DeadlineExceededError: It is of use only within a deadline that has passed.
+        """
+        left = remaining() if self.within_deadline else math.inf
+        if left <= 0.0:
+            raise refusal()
+        if left < self._left(_as_time(options.get("expires", self.expires), self.clock)):
+            options["expires"] = self.clock.now() + timedelta(seconds=left)
+        return super().apply_async(args, kwargs, *further, **options)
+
     def retry(self, *args: Any, **options: Any) -> Retry:  # noqa: ANN401  # Celery's own parameters
         """Ask for another attempt as Celery's tasks do; the error being handled is its reason.
 
@@ -138,7 +168,8 @@ class ResilientTask(Task[..., object]):
         @wraps(run)
         def tried_again(*args: object, **kwargs: object) -> object:
             try:
-                return run(*args, **kwargs)
+                with self._limit():
+                    return run(*args, **kwargs)
             except Exception as error:
                 again = self._again(error)
                 if again is None:
@@ -149,6 +180,12 @@ class ResilientTask(Task[..., object]):
                 raise again  # noqa: B904  # the error is its context, and its `exc`
 
         return tried_again
+
+    def _limit(self) -> AbstractContextManager[None]:
+        """Return what bounds the task as it runs."""
+        if not self.within_deadline or self.request.called_directly:
+            return nullcontext()
+        return deadline(self._left(cast("datetime | str | None", self.request.expires)))
 
     def _recovered(self, error: Exception) -> Verdict | None:
         """Have the error handled, and return what was decided when that is to go on with a value."""
@@ -204,6 +241,13 @@ class ResilientTask(Task[..., object]):
             return math.inf
         aware = maybe_make_aware(until, self.app.timezone)
         return (aware - self.clock.now()).total_seconds()
+
+
+def _as_time(expires: object, clock: Clock) -> "datetime | str | None":
+    """Return when a message expires; Celery takes seconds from now, too."""
+    if isinstance(expires, int | float):
+        return clock.now() + timedelta(seconds=expires)
+    return cast("datetime | str | None", expires)
 
 
 _BEFORE_EXC: Final = 2
