@@ -11,8 +11,10 @@ the context is.
 
 import os
 import weakref
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Final, Protocol
 
 from holdfast import context
@@ -22,11 +24,13 @@ from holdfast.kinds import Fault, Severity
 from holdfast.record import ErrorHandled, ErrorRecord
 from holdfast.redact import Redactor
 from holdfast.reporting.bound import Bound
+from holdfast.resilience.measures import INSTRUMENTS, Growth, Instrument, Measure
 from holdfast.statuses import SERVER_ERROR
 
 try:
     from opentelemetry import metrics, trace
     from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
+    from opentelemetry.metrics import CallbackOptions, Meter, Observation
     from opentelemetry.trace import Span, Status, StatusCode
 except ImportError as error:
     raise ImportError(
@@ -40,6 +44,8 @@ MAX_ERRORS: Final = 500
 """Combinations of attributes of the counter of errors that are told apart."""
 MAX_EVENTS: Final = 200
 """Names of other events that are told apart."""
+MAX_POLICIES: Final = 100
+"""Policies that are told apart."""
 MAX_TEXT: Final = 2000
 """Characters of a message; a backend's own bounds are the exporter's to keep."""
 _OTHER: Final = "_OTHER"
@@ -69,6 +75,10 @@ class Host(Protocol):
         """Knows which exceptions it has seen; there once the runtime is made."""
         ...
 
+    def policy_measures(self) -> Iterable[Measure]:
+        """Return the numbers of the policies at work."""
+        ...
+
 
 def reporter(runtime: Host) -> "OpenTelemetryReporter":
     """Make the reporter that settings call `opentelemetry`."""
@@ -82,6 +92,14 @@ class OpenTelemetryReporter:
     |---|---|
     | `holdfast.errors` | `error.type`, `holdfast.code`, `holdfast.fault`, `holdfast.boundary` |
     | `holdfast.events` | `holdfast.event`, for what is no error |
+    | `holdfast.calls` | `holdfast.policy`, `outcome` |
+    | `holdfast.retries`, `holdfast.disturbed_calls` | `holdfast.policy` |
+    | `holdfast.cache_answers` | `holdfast.policy`, `outcome` |
+
+    | gauge | attributes |
+    |---|---|
+    | `holdfast.circuit_state`, `holdfast.bulkhead_calls` | `holdfast.policy`, `state` |
+    | `holdfast.retry_budget` | `holdfast.policy` |
 
     Args:
         host: The runtime.
@@ -102,8 +120,13 @@ class OpenTelemetryReporter:
         )
         self._errors_known = Bound(MAX_ERRORS, _OTHER)
         self._events_known = Bound(MAX_EVENTS, _OTHER)
+        self._policies_known = Bound(MAX_POLICIES, _OTHER)
+        self._growth = Growth()
+        self._sums: Counter[tuple[str, str, str]] = Counter()
         self._logger = get_logger("holdfast")
         _open.add(self)
+        for instrument in INSTRUMENTS:
+            _observe(meter, instrument)
         context.follow(current_trace)
 
     def hear(self, event: Event) -> None:
@@ -129,6 +152,20 @@ class OpenTelemetryReporter:
         else:
             (name,) = self._events_known.keep(event.name)
             self._events.add(1, {"holdfast.event": name})
+
+    def measured(self, instrument: Instrument) -> Iterator[Observation]:
+        """Yield what an instrument of policies shows now."""
+        for measure in self._host.policy_measures():
+            if measure.instrument != instrument:
+                continue
+            (policy,) = self._policies_known.keep(measure.policy)
+            labels = {instrument.label: measure.what} if instrument.label else {}
+            value = measure.value
+            if instrument.shape == "counter":
+                key = (instrument.name, measure.policy, measure.what)
+                self._sums[key] += int(self._growth.since_last(key, value))
+                value = self._sums[key]
+            yield Observation(value, {"holdfast.policy": policy, **labels})
 
     def close(self) -> None:
         """Let work begin with ids of its own again, unless another reporter is open."""
@@ -173,6 +210,25 @@ def current_trace() -> tuple[str, str] | None:
 
 
 _open: "weakref.WeakSet[OpenTelemetryReporter]" = weakref.WeakSet()
+
+
+def _observe(meter: Meter, instrument: Instrument) -> None:
+    """Have a meter ask the open reporters; it keeps the first that asks for a name."""
+    make = (
+        meter.create_observable_counter
+        if instrument.shape == "counter"
+        else meter.create_observable_gauge
+    )
+    make(
+        f"holdfast.{instrument.name}",
+        callbacks=[partial(_observed, instrument)],
+        description=instrument.said,
+    )
+
+
+def _observed(instrument: Instrument, _: CallbackOptions) -> Iterable[Observation]:
+    for reporter in tuple(_open):
+        yield from reporter.measured(instrument)
 
 
 class _RecordOnce:

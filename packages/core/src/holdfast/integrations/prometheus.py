@@ -7,8 +7,10 @@ With several worker processes (gunicorn) set `PROMETHEUS_MULTIPROC_DIR` to an em
 anything imports prometheus_client: every worker then counts into a file there, and `exposition`
 adds them up, whichever worker answers. Each worker bounds its labels by itself. It brings its file
 up to date with every event, within a second of a request, and when it ends; what one counted that
-was killed stays in its file, and so does what a worker counted whose place another took. None of the
-metrics is of living processes only, so nothing needs `prometheus_client.multiprocess.mark_process_dead`.
+was killed stays in its file, and so does what a worker counted whose place another took. The gauges of
+policies are sums of living processes, so that `holdfast_circuit_state` says in how many workers a
+circuit is open: call `prometheus_client.multiprocess.mark_process_dead` when one has ended, as for any
+gauge. No other metric needs it.
 
 The metrics made so far are global, by registry, because a registry takes each name but once.
 """
@@ -24,6 +26,7 @@ from holdfast.reporting.bound import MAX_VALUE, Bound
 from holdfast.reporting.channel import OUTCOMES
 from holdfast.reporting.dispatcher import Dispatcher
 from holdfast.reporting.statistics import ErrorStatistics, Labels, Pulse, Taken
+from holdfast.resilience.measures import INSTRUMENTS, Growth, Instrument, Measure
 
 try:
     from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
@@ -43,6 +46,8 @@ MAX_OPERATIONS = 200
 MAX_CODES = 200
 """Codes of errors that were recovered from that are told apart."""
 MAX_REPORTERS = 100
+MAX_POLICIES = 100
+"""Policies that are told apart."""
 MAX_EVENTS = 50
 """Names of events whose durations are told apart."""
 BUCKETS = (0.005, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 120.0, 600.0, 3600.0)
@@ -72,6 +77,10 @@ class Host(Protocol):
         """Count."""
         ...
 
+    def policy_measures(self) -> Iterable[Measure]:
+        """Return the numbers of the policies at work."""
+        ...
+
 
 def reporter(runtime: Host) -> "PrometheusReporter":
     """Make the reporter that settings call `prometheus`."""
@@ -90,6 +99,13 @@ class PrometheusReporter:
     | `holdfast_requests_total` | service |
     | `holdfast_event_duration_seconds` | service, event |
     | `holdfast_reports_total` | service, reporter, outcome |
+    | `holdfast_calls_total` | service, policy, outcome |
+    | `holdfast_circuit_state` | service, policy, state |
+    | `holdfast_retries_total` | service, policy |
+    | `holdfast_retry_budget` | service, policy |
+    | `holdfast_bulkhead_calls` | service, policy, state |
+    | `holdfast_cache_answers_total` | service, policy, outcome |
+    | `holdfast_disturbed_calls_total` | service, policy |
 
     Args:
         host: The runtime.
@@ -103,6 +119,7 @@ class PrometheusReporter:
         self._service = _text(host.settings.service)
         self._metrics = _metrics_of(registry)
         self._told: dict[tuple[str, str], int] = {}
+        self._growth = Growth()
         self._lock = ForkSafeLock()
         self._tap = host.statistics.tap()
         self._pulse = Pulse(host.statistics, self.refresh) if _has_workers() else None
@@ -121,6 +138,8 @@ class PrometheusReporter:
             self._metrics.count(self._service, self._tap.take())
             for delivery in dispatcher.deliveries():
                 self._add(delivery.reporter, delivery.outcomes())
+            for measure in self._host.policy_measures():
+                self._metrics.measure(self._service, measure, self._growth)
 
     def close(self) -> None:
         """Show what was counted since the last event."""
@@ -231,6 +250,9 @@ class _Metrics:
             registry=registry,
         )
 
+        self._policies_known = Bound(MAX_POLICIES)
+        self._of_policies = {each: _made_of(each, registry) for each in INSTRUMENTS}
+
     def follow(self, reporter: PrometheusReporter) -> None:
         self._reporters.add(reporter)
 
@@ -263,9 +285,28 @@ class _Metrics:
             (code,) = self._recovered_known.keep(labels.code)
             self._recovered.labels(service, code).inc(number)
 
+    def measure(self, service: str, measure: Measure, growth: Growth) -> None:
+        instrument, value = measure.instrument, measure.value
+        (policy,) = self._policies_known.keep(_text(measure.policy))
+        metric = self._of_policies[instrument]
+        labels = (service, policy, *((measure.what,) if instrument.label else ()))
+        if isinstance(metric, Gauge):
+            metric.labels(*labels).set(value)
+        else:
+            key = (instrument.name, measure.policy, measure.what)
+            metric.labels(*labels).inc(growth.since_last(key, value))
+
     def count_reports(self, service: str, reporter: str, outcome: str, new: int) -> None:
         kept = self._reporters_known.keep(_text(reporter), _text(outcome))
         self._reports.labels(service, *kept).inc(new)
+
+
+def _made_of(instrument: Instrument, registry: CollectorRegistry) -> Counter | Gauge:
+    name, said = f"holdfast_{instrument.name}", instrument.said
+    labels = ("service", "policy", *((instrument.label,) if instrument.label else ()))
+    if instrument.shape == "counter":
+        return Counter(name, said, labels, registry=registry)
+    return Gauge(name, said, labels, registry=registry, multiprocess_mode="livesum")
 
 
 class _Refresh(Collector):

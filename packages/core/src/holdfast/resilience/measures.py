@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from holdfast.events import Scalar
 from holdfast.forks import ForkSafeLock
 from holdfast.resilience.circuit.period import Override, State
-from holdfast.resilience.describing import LayerSnapshot, PolicySnapshot
+
+if TYPE_CHECKING:
+    from holdfast.resilience.describing import LayerSnapshot, PolicySnapshot
 
 Shape: TypeAlias = Literal["counter", "gauge"]
 
@@ -71,7 +73,7 @@ _FACTS: Final[Mapping[tuple[str, str], tuple[Instrument, str]]] = {
 _STATES: Final = (*State, *Override)
 
 
-def measures(policies: Iterable[PolicySnapshot]) -> Iterator[Measure]:
+def measures(policies: "Iterable[PolicySnapshot]") -> Iterator[Measure]:
     """Yield the numbers of policies; how many there are depends on the policies alone."""
     for policy in policies:
         for layer in policy.layers:
@@ -100,7 +102,7 @@ class Growth:
         return total - last if total >= last else total
 
 
-def _measured(policy: str, layer: LayerSnapshot) -> Iterator[Measure]:
+def _measured(policy: str, layer: "LayerSnapshot") -> Iterator[Measure]:
     for fact, value in layer.facts.items():
         instrument, what = _FACTS.get((layer.kind, fact), (None, ""))
         if instrument is not None and isinstance(value, int | float):
