@@ -246,5 +246,7 @@ class Fetching:
 
 def answer_in(outcome: Outcome) -> Answer[Any] | None:
     """Return the answer that an outcome holds; None for an error."""
-    value: Any = outcome.value
-    return value if outcome.error is None and isinstance(value, Answer) else None
+    value = outcome.value
+    if outcome.error is not None or not isinstance(value, Answer):
+        return None
+    return value  # pyright: ignore[reportUnknownVariableType]  # whatever the function returned

@@ -1,7 +1,17 @@
 """What a cache asks of a store: four methods, and four more that a store may have."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+import pickle
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, Protocol, TypeVar, runtime_checkable
+
+_Value = TypeVar("_Value")
+
+_UNREADABLE: Final = (
+    *(pickle.UnpicklingError, zlib.error, EOFError, ValueError),
+    *(AttributeError, ImportError, IndexError, KeyError, TypeError),
+)
+"""What reading broken bytes, or those of a class that has moved, comes to in caches that pickle."""
 
 
 class Store(Protocol):
@@ -41,6 +51,18 @@ class Store(Protocol):
 
 class UnreadableError(ValueError):
     """A store found a value that it cannot read; the cache takes it for missing."""
+
+
+def readable(read: Callable[[], _Value]) -> _Value:
+    """Read from a cache that decodes values by itself, and tell broken ones from an outage.
+
+    Raises:
+        UnreadableError: A value is broken.
+    """
+    try:
+        return read()
+    except _UNREADABLE as error:
+        raise UnreadableError(f"a value cannot be read: {type(error).__qualname__}") from error
 
 
 @runtime_checkable
