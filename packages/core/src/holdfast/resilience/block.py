@@ -53,11 +53,12 @@ class Passage:
         live: The policy at work.
     """
 
-    __slots__ = ("_clock", "_context", "_ended", "_steps", "_token")
+    __slots__ = ("_begun", "_clock", "_context", "_ended", "_steps", "_token")
 
     def __init__(self, live: "LivePolicy") -> None:
         self._clock = live.host.clock
         self._context: Context = copy_context()
+        self._begun = False
         self._ended: Outcome | None = None
         self._token: Token[Scope] | None = None
         way: Inner = self._run_the_block
@@ -67,7 +68,14 @@ class Passage:
         self._steps = way(Call(_nothing, outer=current_attempt()))
 
     def onward(self, outcome: Outcome | None = None) -> Flow[None]:
-        """Go on to the block, or with its outcome to the end."""
+        """Go on to the block, or with its outcome to the end.
+
+        Raises:
+            RuntimeError: It went to the block before.
+        """
+        if outcome is None and self._begun:
+            raise RuntimeError("this block was entered before: call `policy.calling()` for each")
+        self._begun = True
         try:
             ask = self._context.run(self._steps.send, outcome)
             while ask is not _THE_BLOCK:
