@@ -15,7 +15,7 @@ from holdfast.callables import is_async
 from holdfast.resilience.circuit.period import EVERY
 from holdfast.resilience.outcome import Outcome
 from holdfast.resilience.scope import UNBOUNDED, Scope, current_scope
-from holdfast.resilience.signature import SignatureSource, signature_source
+from holdfast.resilience.signature import PREFIX, SignatureSource, signature_source
 
 
 class Shape(NamedTuple):
@@ -31,6 +31,8 @@ class Shape(NamedTuple):
     """Tell the circuit how long it took."""
     refused: bool = False
     """Raise what an open circuit refuses it with, which nobody further out has an answer to."""
+    nested: bool = False
+    """Tell how many failures there were when it began, and ask about results of a class not seen yet."""
 
 
 class Gate:
@@ -87,7 +89,10 @@ class Ways(Protocol):
         args: tuple[object, ...],
         kwargs: Mapping[str, Any],
     ) -> Outcome | Awaitable[Outcome]:
-        """Go on after a first attempt on the short way that failed."""
+        """Go on after a first attempt on the short way that failed.
+
+        For a nested shape there is one more argument: how many failures there were when it began.
+        """
         ...
 
     def unawaited(self, result: object, period: object) -> object:
@@ -96,7 +101,11 @@ class Ways(Protocol):
 
 
 def weave(
-    function: Callable[..., object], shape: Shape, gate: Gate, ways: Ways
+    function: Callable[..., object],
+    shape: Shape,
+    gate: Gate,
+    ways: Ways,
+    **more: object,
 ) -> Callable[..., object]:
     """Return a wrapper of a function, plain or asynchronous, with its name and its signature.
 
@@ -105,6 +114,8 @@ def weave(
         shape: What the short way does.
         gate: Opens and shuts it.
         ways: Everything else.
+        more: For a nested shape, `counted`, a list with the number of failures so far, and `seen`, a
+            set of classes of results that are values.
 
     Raises:
         TypeError: For a generator function: when its calls end, and how, only who iterates knows.
@@ -124,6 +135,7 @@ def weave(
         "_h_reset": current_scope.reset,
         "_h_unawaited": ways.unawaited,
         "_h_unbounded": UNBOUNDED,
+        **{f"{PREFIX}{name}": value for name, value in more.items()},
     }
     signature = signature_source(function, names)
     source = "\n".join(_lines(shape, signature, is_asynchronous=is_async(function)))
@@ -144,19 +156,22 @@ def _lines(shape: Shape, signature: SignatureSource, *, is_asynchronous: bool) -
     if is_scoped:
         yield f" _h_token = _h_set({_TIMED_SCOPE if shape.timed else '_h_gate.scope'})"
     yield from _STARTING if shape.measured else ()
+    if shape.nested:
+        yield " _h_begun = _h_counted[0]"
     yield " try:"
     yield f"  _h_result = {waiting}_h_function({signature.passed})"
     yield " except BaseException as _h_error:"
     if is_scoped:
         yield "  _h_reset(_h_token)"
     period = _MEASURED_PERIOD if shape.measured else "_h_period"
-    arguments = f"_h_error, {period}, {signature.args}, {signature.kwargs}"
+    begun = ", _h_begun" if shape.nested else ""
+    arguments = f"_h_error, {period}, {signature.args}, {signature.kwargs}{begun}"
     yield f"  _h_outcome = {waiting}_h_failed({arguments})"
     yield from _ENDING
     if is_scoped:
         yield " _h_reset(_h_token)"
     if not is_asynchronous:
-        yield from _UNAWAITED
+        yield from _UNSEEN if shape.nested else _UNAWAITED
     if shape.counted:
         yield from _COUNTING
     yield from _MEASURING if shape.measured else ()
@@ -173,6 +188,10 @@ _ENDING: Final = (
 )
 _UNAWAITED: Final = (
     " if _h_result.__class__ is _h_coroutine:",
+    "  return _h_unawaited(_h_result, _h_period)",
+)
+_UNSEEN: Final = (
+    " if _h_result.__class__ not in _h_seen:",
     "  return _h_unawaited(_h_result, _h_period)",
 )
 _REFUSING: Final = (

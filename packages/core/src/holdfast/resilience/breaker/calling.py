@@ -1,0 +1,105 @@
+"""What a guarded call may return besides a value: an awaitable, a future, a generator; it ends with that."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from types import AsyncGeneratorType, GeneratorType
+from typing import Any, Protocol, cast
+
+
+class Guarded(Protocol):
+    """One call that was let through, and whose end is still to be told."""
+
+    def succeeded(self) -> None:
+        """Tell that it succeeded."""
+        ...
+
+    def failed(self, error: BaseException) -> None:
+        """Tell what it raised; raises the error of a call that opened the circuit."""
+        ...
+
+
+def ends_later(value: object) -> bool:
+    """Tell whether a call that returned this goes on."""
+    kind = type(value)
+    return (
+        kind is GeneratorType
+        or kind is AsyncGeneratorType
+        or hasattr(kind, "__await__")
+        or hasattr(kind, "add_done_callback")
+    )
+
+
+def until_its_end(call: Guarded, value: object) -> object:
+    """Return what a call returned, so that its end is told when it comes."""
+    if isinstance(value, GeneratorType):
+        return _generator(call, value)
+    if isinstance(value, AsyncGeneratorType):
+        return _async_generator(call, value)
+    if hasattr(type(value), "add_done_callback"):
+        cast("Any", value).add_done_callback(lambda future: _future(call, future))
+        return value
+    return _awaited(call, cast("Awaitable[object]", value))
+
+
+async def _awaited(call: Guarded, awaitable: Awaitable[object]) -> object:
+    try:
+        value = await awaitable
+    except BaseException as error:
+        call.failed(error)
+        raise
+    call.succeeded()
+    return value
+
+
+def _generator(call: Guarded, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    try:
+        value = yield from generator
+    except BaseException as error:
+        call.failed(error)
+        raise
+    call.succeeded()
+    return value
+
+
+async def _async_generator(
+    call: Guarded, generator: AsyncGenerator[Any, Any]
+) -> AsyncGenerator[Any, Any]:
+    resume: Callable[..., Awaitable[Any]] = generator.asend
+    arguments: tuple[object, ...] = (None,)
+    try:
+        while True:
+            item = await resume(*arguments)
+            try:
+                arguments = ((yield item),)
+                resume = generator.asend
+            except GeneratorExit:
+                await generator.aclose()
+                raise
+            except BaseException as thrown:  # noqa: BLE001  # it goes in
+                resume, arguments = generator.athrow, (thrown,)
+    except StopAsyncIteration:
+        call.succeeded()
+    except BaseException as error:
+        call.failed(error)
+        raise
+
+
+def _future(call: Guarded, future: Any) -> None:  # noqa: ANN401  # of asyncio, Tornado or a pool
+    """Tell how a future ended; who waits for it gets its own error."""
+    try:
+        error = None if future.cancelled() else future.exception()
+        is_over = not future.cancelled()
+    except BaseException:  # noqa: BLE001  # an odd future says nothing
+        error, is_over = None, False
+    _tell_end(call, error, is_over=is_over)
+
+
+def _tell_end(call: Guarded, error: BaseException | None, *, is_over: bool) -> None:
+    try:
+        if not is_over:
+            call.failed(GeneratorExit())
+        elif error is None:
+            call.succeeded()
+        else:
+            call.failed(error)
+    except Exception:  # noqa: BLE001, S110  # that it opened the circuit is told to later calls
+        pass
