@@ -118,6 +118,7 @@ def exchanger(owner: Sharer, loader: Loader) -> "Exchanger | None":
         clock=owner.clock,
         chance=owner.chance,
         tell=partial(_tell_of_sharing, owner),
+        threaded=not owner.settings.reporting.inline,
     )
     return cast("Exchanger", made)
 

@@ -22,11 +22,13 @@ from holdfast.resilience.circuit.sharing import Fleet, Heard, Order, Own, Store,
 
 EVERY: Final = 1.0
 """Seconds between two exchanges, unless a circuit changes its state."""
+SOON: Final = 0.25
+"""Seconds between two exchanges while this worker sees failures: others may see them, too."""
 LEAST: Final = 0.05
 """Seconds between two exchanges at least, however often circuits change their state."""
 MAX_CIRCUITS: Final = 1000
 """Circuits that one worker shares; further ones are its own."""
-PAUSE: Final = Exponential(base=0.5, ceiling=15.0, jitter="proportional")
+PAUSE: Final = Exponential(base=0.5, ceiling=5.0, jitter="proportional")
 """How long a store that was away is left alone."""
 
 
@@ -52,6 +54,7 @@ class Exchanger:
         quorum: Up to 1 a share of the workers alive that opens the fleet; above, a number.
         clock: That of the circuits.
         chance: Spreads attempts to come back to a store that was away.
+        threaded: Whether there is a thread; without one somebody calls `exchange`.
         tell: Called with the error when the store goes away, and with None when it is back.
     """
 
@@ -63,12 +66,14 @@ class Exchanger:
         clock: Clock,
         chance: random.Random,
         tell: Callable[[Exception | None], None],
+        threaded: bool = True,
     ) -> None:
         self._connect = connect
         self._quorum = quorum
         self._clock = clock
         self._chance = chance
         self._tell = tell
+        self._threaded = threaded
         self._lock = ForkSafeLock()
         self._circuits: weakref.WeakValueDictionary[str, Shared] = weakref.WeakValueDictionary()
         self._is_closed = False
@@ -121,22 +126,25 @@ class Exchanger:
         try:
             if self._store is None:
                 self._store = self._connect()
-            self._exchange(self._store)
+            is_failing = self._exchange(self._store)
         except Exception as failure:  # noqa: BLE001  # whatever a library raises: each goes its own way
             return self._lost(failure)
         if self._failures:
             self._failures, self._pause = 0, 0.0
             self._tell(None)
-        return EVERY
+        return SOON if is_failing else EVERY
 
-    def _exchange(self, store: Store) -> None:
+    def _exchange(self, store: Store) -> bool:
+        """Exchange all circuits; tell whether this worker has opened one by itself."""
         with self._lock:
             circuits = dict(self._circuits)
         found = {name: circuit.told(self.member) for name, circuit in circuits.items()}
         owns = {name: own for name, own in found.items() if own is not None}
-        heard = store.exchange(self.member, {name: own.is_failing for name, own in owns.items()})
+        failing = {name: own.is_failing for name, own in owns.items()}
+        heard = store.exchange(self.member, failing)
         for name, told in heard.items():
             self._settle(store, name, owns[name], told, circuits[name])
+        return any(failing.values())
 
     def _settle(self, store: Store, name: str, own: Own, heard: Heard, circuit: Shared) -> None:
         """Write what this worker proposes, unless another was faster, and do what the record says."""
@@ -156,6 +164,8 @@ class Exchanger:
         return self._pause
 
     def _start(self) -> None:
+        if not self._threaded:
+            return
         self._thread = threading.Thread(
             target=self._run,
             args=(self._woken, self._stopped),
