@@ -108,8 +108,6 @@ class RetryLayer:
         self.succeeded = count().__next__ if self.bucket is None else self.bucket.succeeded
         self._retries = count()
         self._retried = self._retries.__next__
-        self._retries = count()
-        self._retried = self._retries.__next__
         self._spec = spec
         self._host = host
         self._monotonic = host.clock.monotonic
@@ -143,7 +141,6 @@ class RetryLayer:
             spent, wait = plan
             trail.append((took, _name(outcome.error), wait))
             self._retried()
-            self._retried()
             self._events.scheduled(len(trail), wait, trail[-1][1])
             if wait > MIN_WAIT:
                 yield Wait(self._host.clock, wait)
@@ -152,11 +149,6 @@ class RetryLayer:
         if trail and outcome.error is not None:
             note(outcome.error, trail, self._spec.attempts, took)
         return outcome
-
-    def snapshot(self) -> dict[str, float]:
-        """Return how many further attempts were made, and how many more the budget allows."""
-        made = {"retries": float(repr(self._retries)[6:-1])}  # read without a step
-        return made if self.bucket is None else {**made, "tokens": round(self.bucket.tokens, 3)}
 
     def snapshot(self) -> dict[str, float]:
         """Return how many further attempts were made, and how many more the budget allows."""

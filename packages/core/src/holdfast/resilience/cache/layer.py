@@ -3,6 +3,7 @@
 from functools import partial
 
 from holdfast.resilience.cache.cache import Cache
+from holdfast.resilience.cache.counting import CacheStatistics
 from holdfast.resilience.cache.fetching import answer_in
 from holdfast.resilience.cache.keys import key_of
 from holdfast.resilience.cached import Cached
@@ -23,6 +24,10 @@ class CachedLayer:
     def __init__(self, spec: Cached, name: str, host: Host) -> None:
         self.cache = host.caches.of(spec.cache or Cache(name))
         self._spec = spec
+
+    def snapshot(self) -> CacheStatistics:
+        """Return what the cache did in this process."""
+        return self.cache.statistics()
 
     def steps(self, call: Call, inner: Inner) -> Steps:
         """Answer from the cache, or make the call for all who want the same."""
