@@ -39,8 +39,8 @@ def check_number(  # noqa: PLR0913  # all but the first three are keywords
         raise TypeError(f"{where} must be a number of {unit}, not {value!r:.100}")
     fits = (value > least if above else value >= least) and value <= most and math.isfinite(value)
     if not fits:
-        low = f"more than {least:g}" if above else f"at least {least:g}"
-        high = "finite" if most == math.inf else f"at most {most:g}"
+        low = f"more than {least:.12g}" if above else f"at least {least:.12g}"
+        high = "finite" if most == math.inf else f"at most {most:.12g}"
         raise ValueError(f"{where} must be {low} and {high} {unit}, not {value!r:.100}")
 
 

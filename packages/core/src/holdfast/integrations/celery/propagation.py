@@ -2,8 +2,8 @@
 
 Two headers travel at the top of a message, `traceparent` and `x-request-id`. A deadline travels as
 Celery's own `expires`, for tasks that ask for it (`ResilientTask.within_deadline`): others outlive who
-sends them. A message without an id is known by its root task's id, so that the child that runs a task and the parent that
-loses it speak of the same work.
+sends them. A message without an id is known by its root task's id, so that the child that runs a task
+and the parent that loses it speak of the same work.
 
 This module's variables are global state, as Celery's signals are.
 """
