@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from holdfast.classify import Reading
+from holdfast.classify import Reading, leaves
 from holdfast.classify.classification import UNKNOWN_READING
 from holdfast.codes import Effect, ErrorKind, Fault
 from holdfast.resilience.circuit.cause import Cause
@@ -18,15 +18,20 @@ PROGRAMMER_ERRORS: Final = (
 )
 """Mistakes in our own code, which say nothing of the other side."""
 
+_GREEN: Final = {"gevent", "eventlet"}
+
 
 def counts(error: BaseException, reading: Reading) -> bool:
     """Tell whether an error says that the other side fails.
 
     A dependency's fault does, and any exception that nobody classified, since the call failed,
     whatever it was. What callers did wrong does not, nor programmer errors, what was refused before
-    it was sent, nor exits and cancellations.
+    it was sent, nor exits and cancellations. A group is what its gravest member is; one of nothing but
+    programmer errors is one itself.
     """
-    if not isinstance(error, Exception) or isinstance(error, PROGRAMMER_ERRORS):
+    if not isinstance(error, Exception):
+        return is_green_timeout(error)
+    if _is_mistake(error):
         return False
     said = reading.classification
     if said.effect is Effect.NONE:
@@ -34,7 +39,21 @@ def counts(error: BaseException, reading: Reading) -> bool:
     return said.fault is Fault.DEPENDENCY or said is UNKNOWN_READING.classification
 
 
+def is_green_timeout(error: BaseException) -> bool:
+    """Tell a time-out of green threads, which is no Exception lest `except Exception` swallow it."""
+    return any(
+        kind.__name__ == "Timeout" and kind.__module__.partition(".")[0] in _GREEN
+        for kind in type(error).__mro__
+    )
+
+
+def _is_mistake(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_mistake, leaves(error)))
+    return isinstance(error, PROGRAMMER_ERRORS)
+
+
 def cause(error: BaseException, reading: Reading) -> Cause:
     """Return what a circuit has to know of an error that counts."""
-    timed_out = reading.classification.kind is ErrorKind.TIMED_OUT
-    return Cause(timed_out or isinstance(error, TimeoutError), reading.asked)
+    is_late = isinstance(error, TimeoutError) or is_green_timeout(error)
+    return Cause(is_late or reading.classification.kind is ErrorKind.TIMED_OUT, reading.asked)

@@ -14,7 +14,7 @@ class Line:
     they are taken to be spread evenly. The others are taken to have grown at the later point. A
     failure makes a point, and so does every 64th success when the latest point is older than a 64th
     of the window. So what a window holds differs from the truth by no more than what happened within
-    a 64th of it, and 64 successes, both at its old edge.
+    some 64th of it, and 64 successes, which the stretch across its old edge takes for spread.
 
     Args:
         seconds: Length of the window.

@@ -11,7 +11,8 @@ from holdfast.resilience.circuit.rules import NEVER, Result, check_count, check_
 class TimeWindow:
     """Opens when too large a share of the calls of the last seconds failed.
 
-    Failures are dated to within a 64th of the window, successes to within as much or 64 of them.
+    Failures are dated to within a 64th of the window. Of the successes, at most 64 and those of one
+    64th of the window may be taken to lie on the wrong side of its old edge.
 
     Args:
         rate: The share, above 0 and at most 1.
