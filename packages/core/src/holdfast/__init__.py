@@ -76,10 +76,14 @@ if TYPE_CHECKING:
     from holdfast.resilience.backoff import Constant, Decorrelated, Exponential
     from holdfast.resilience.breaking import Breaker
     from holdfast.resilience.budget import Budget
+    from holdfast.resilience.bulkhead import Bulkhead
     from holdfast.resilience.deadline import deadline, remaining, split
+    from holdfast.resilience.degraded import Degradation, collect_degradations
     from holdfast.resilience.fallback import Fallback
     from holdfast.resilience.headers import outbound_headers
+    from holdfast.resilience.hedge import Hedge
     from holdfast.resilience.policy import Policy
+    from holdfast.resilience.rate_limit import RateLimit
     from holdfast.resilience.retry import Retry
     from holdfast.resilience.scope import (
         current_attempt,
@@ -120,10 +124,14 @@ _HOMES = {
     "resilience.backoff": "Constant Decorrelated Exponential",
     "resilience.breaking": "Breaker",
     "resilience.budget": "Budget",
+    "resilience.bulkhead": "Bulkhead",
     "resilience.deadline": "deadline remaining split",
+    "resilience.degraded": "Degradation collect_degradations",
     "resilience.fallback": "Fallback",
     "resilience.headers": "outbound_headers",
+    "resilience.hedge": "Hedge",
     "resilience.policy": "Policy",
+    "resilience.rate_limit": "RateLimit",
     "resilience.retry": "Retry",
     "resilience.scope": "current_attempt current_idempotency_key idempotency_key",
     "resilience.short": "retry_with_circuit_breaker with_circuit_breaker",
@@ -140,6 +148,7 @@ __all__ = [
     "AuthorizationError",
     "Breaker",
     "Budget",
+    "Bulkhead",
     "BulkheadFullError",
     "BusinessLogicError",
     "CallRateError",
@@ -154,6 +163,7 @@ __all__ = [
     "Deadline",
     "DeadlineExceededError",
     "Decorrelated",
+    "Degradation",
     "DependencyError",
     "Detail",
     "Effect",
@@ -169,11 +179,13 @@ __all__ = [
     "Exponential",
     "Fallback",
     "Fault",
+    "Hedge",
     "IncomingMessage",
     "InternalServerError",
     "Origin",
     "Partial",
     "Policy",
+    "RateLimit",
     "RateLimitError",
     "Recovered",
     "Redactor",
@@ -196,6 +208,7 @@ __all__ = [
     "WorkflowError",
     "bind",
     "bind_request",
+    "collect_degradations",
     "configure",
     "consumer",
     "current_attempt",
