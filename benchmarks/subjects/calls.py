@@ -18,7 +18,7 @@ CALLS = 3
 """Calls of each thread within one measured call."""
 
 
-class Unreachable(ConnectionError):
+class NoConnection(ConnectionError):
     """The other side is away."""
 
 
@@ -34,12 +34,12 @@ async def awork() -> int:
 
 def failing() -> int:
     """Fail."""
-    raise Unreachable("no route")
+    raise NoConnection("no route")
 
 
 async def afailing() -> int:
     """Fail."""
-    raise Unreachable("no route")
+    raise NoConnection("no route")
 
 
 def waiting() -> int:
@@ -58,7 +58,7 @@ class Flaky:
         """Succeed every third time."""
         self._calls += 1
         if self._calls % 3:
-            raise Unreachable("no route")
+            raise NoConnection("no route")
         return 881
 
     async def acall(self) -> int:
@@ -111,6 +111,12 @@ def opened(function: Callable[[], object], failures: int = 30) -> Callable[[], o
     """Return a function after it failed so often that its circuit is open."""
     for _ in range(failures):
         rejected(function).call()
+    try:
+        function()
+    except NoConnection as error:
+        raise AssertionError("still closed") from error
+    except Exception:
+        pass
     return function
 
 
@@ -125,6 +131,12 @@ def aopened(
                 await function()
             except Exception:
                 pass
+        try:
+            await function()
+        except NoConnection as error:
+            raise AssertionError("still closed") from error
+        except Exception:
+            pass
 
     asyncio.run(fail())
     return function

@@ -9,7 +9,7 @@ from subjects import calls
 def cases(_: str) -> Cases:
     """Return retries of calls that succeed, and of calls that fail twice."""
     again = backoff.on_exception(
-        backoff.constant, calls.Unreachable, max_tries=3, interval=0, jitter=None, logger=None
+        backoff.constant, calls.NoConnection, max_tries=3, interval=0, jitter=None, logger=None
     )
     return {
         "retry": Case(again(calls.work)),

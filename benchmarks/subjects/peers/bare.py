@@ -54,7 +54,7 @@ def _until_it_succeeds(flaky: calls.Flaky) -> Callable[[], int]:
         while True:
             try:
                 return flaky.call()
-            except calls.Unreachable:
+            except calls.NoConnection:
                 continue
 
     return call
@@ -65,7 +65,7 @@ def _auntil_it_succeeds(flaky: calls.Flaky) -> Callable[[], Awaitable[int]]:
         while True:
             try:
                 return await flaky.acall()
-            except calls.Unreachable:
+            except calls.NoConnection:
                 continue
 
     return call

@@ -11,7 +11,7 @@ def cases(_: str) -> Cases:
     """Return retries of calls that succeed, and of calls that fail twice."""
     set_on_retry_hooks([])
     again = stamina.retry(
-        on=calls.Unreachable, attempts=3, wait_initial=0.0, wait_max=0.0, wait_jitter=0.0
+        on=calls.NoConnection, attempts=3, wait_initial=0.0, wait_max=0.0, wait_jitter=0.0
     )
     return {
         "retry": Case(again(calls.work)),

@@ -1,0 +1,1 @@
+"""One library each: how the claims are put to it."""
