@@ -17,6 +17,8 @@ from holdfast.resilience.cache.telling import Telling
 
 STAMP_TTL: Final = 30 * 86_400.0
 """Seconds that a tag's stamp lives; entries that outlive it are taken for invalidated."""
+MAX_OWED: Final = 1_000
+"""Names to delete that are remembered while the store is down."""
 PAUSED: Final = b"paused"
 """In the place of a lease's holder: the function has just failed, and is left alone."""
 
@@ -68,6 +70,7 @@ class Shelf:
         self._guard = guard
         self._shadow = shadow
         self._telling = telling
+        self._owed: dict[str, None] = {}
 
     @property
     def is_down(self) -> bool:
@@ -76,20 +79,19 @@ class Shelf:
 
     def read(self, key: str) -> Flow[Entry | None]:
         """Return the entry of a key whose tags still hold, or None."""
+        if self._owed and not self._guard.is_down:
+            yield from self._make_up()
         name = self._name(key)
         raw = yield from self._visit(self.store.get, name)
         if raw is DOWN:
             raw = None if self._shadow is None else self._shadow.get(name)
-        elif self._shadow is not None and isinstance(raw, bytes):
-            self._shadow.set(name, raw, STAMP_TTL)
-        if raw is None:
-            return None
-        entry = self._opened(raw, name)
-        if entry is None:
+        entry = None if raw is None else self._opened(raw, name)
+        if raw is not None and entry is None:
             yield from self.remove(key)
-            return None
-        if entry.stamps and not (yield from self._holds(entry.stamps)):
-            return None
+        if entry is not None and entry.stamps and not (yield from self._holds(entry.stamps)):
+            entry = None
+        if self._shadow is not None:
+            self._remember(self._shadow, name, raw, is_good=entry is not None)
         return entry
 
     def write(self, key: str, entry: Entry, ttl: float) -> Flow[bool]:
@@ -107,12 +109,16 @@ class Shelf:
 
     def remove(self, key: str) -> Flow[bool]:
         """Forget a key, and let nobody write it who began to compute it before."""
-        name = self._name(key)
         if self._shadow is not None:
-            self._shadow.delete(name)
-        done = yield from self._visit(self.store.delete, name)
-        freed = yield from self._visit(self.store.delete, self._lease_name(key))
-        return done is not DOWN and freed is not DOWN
+            self._shadow.delete(self._name(key))
+        done = True
+        for name in (self._name(key), self._lease_name(key)):
+            if (yield from self._visit(self.store.delete, name)) is DOWN:
+                done = False
+                self._owe(name)
+            else:
+                self._owed.pop(name, None)
+        return done
 
     def remove_all(self, keys: Iterable[str]) -> Flow[bool]:
         """Forget several keys."""
@@ -187,8 +193,33 @@ class Shelf:
         """Invalidate every entry of a tag."""
         if self._shadow is not None:
             self._shadow.clear()
-        name, token = self._tag_name(tag), _token()
-        return (yield from self._visit(self.store.set, name, token.encode(), STAMP_TTL)) is not DOWN
+        name = self._tag_name(tag)
+        done = yield from self._visit(self.store.set, name, _token().encode(), STAMP_TTL)
+        if done is DOWN:
+            self._owe(name)  # without a stamp no entry of the tag holds, either
+        else:
+            self._owed.pop(name, None)
+        return done is not DOWN
+
+    def _remember(self, shadow: MemoryStore, name: str, raw: object, *, is_good: bool) -> None:
+        """Have the shadow show what the store does."""
+        if is_good:
+            shadow.set(name, raw, STAMP_TTL)
+        else:
+            shadow.delete(name)
+
+    def _owe(self, name: str) -> None:
+        """Have a name deleted when the store is back."""
+        if len(self._owed) < MAX_OWED:
+            self._owed[name] = None
+
+    def _make_up(self) -> Flow[None]:
+        """Tell the store of what was forgotten while it was down, by this process."""
+        while self._owed:
+            name = next(iter(self._owed), "")
+            if (yield from self._visit(self.store.delete, name)) is DOWN:
+                return
+            self._owed.pop(name, None)
 
     def _holds(self, stamps: Mapping[str, str]) -> Flow[bool]:
         found = yield from self._stamps_of([*stamps])
