@@ -89,15 +89,12 @@ class BulkheadLayer:
         return place.taken
 
     def _refusal(self) -> BulkheadFullError:
-        waiting = f", and {self._spec.queue} may wait" if self._spec.queue else ""
+        spec = self._spec
+        waiting = f"; {spec.queue} more may wait {spec.wait:g} s" if spec.queue else ""
         error = BulkheadFullError(
-            f"{self._name!r} has {self._spec.limit} calls in progress already{waiting}"
+            f"{self._name!r} has as many calls in progress as it may: {spec.limit}{waiting}"
         )
-        error.learned = {
-            "policy": self._name,
-            "limit": self._spec.limit,
-            "queue": self._spec.queue,
-        }
+        error.learned = {"policy": self._name, "limit": spec.limit, "queue": spec.queue}
         return error
 
 
