@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, cast
 
 import redis.connection
+
 from holdfast.integrations.redis_circuits import RedisStore
 from holdfast.resilience.breaker import CircuitOpenError
 from holdfast.resilience.breaking import Breaker
@@ -57,7 +58,7 @@ class Worker:
         connection = redis.connection.Connection
         for name in ("connect", "send_packed_command", "read_response"):
             setattr(connection, name, self.noting(getattr(connection, name)))
-        RedisStore.exchange = self.counting(RedisStore.exchange)  # type: ignore[method-assign]  # to see when
+        RedisStore.exchange = self.counting(RedisStore.exchange)  # type: ignore[method-assign,assignment]  # to see when
 
     def audit(self, event: str, args: tuple[object, ...]) -> None:
         """Note who connects to Redis."""

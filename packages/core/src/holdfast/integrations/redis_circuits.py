@@ -10,6 +10,7 @@ from typing import Final, cast
 try:
     import redis
     from redis.backoff import NoBackoff
+    from redis.client import Pipeline
     from redis.retry import Retry
 except ImportError as error:  # say what to install
     raise ImportError('shared circuits need redis: pip install "holdfast[redis]"') from error
@@ -93,7 +94,7 @@ class RedisStore:
 
     def exchange(self, member: str, told: Mapping[str, bool]) -> Mapping[str, Heard]:
         """Keep for each circuit whether this worker is failing; return what there is of each."""
-        with self._client.pipeline(transaction=False) as pipe:
+        with self._pipeline() as pipe:
             for name, is_failing in told.items():
                 keys = [*self._keys(name), *self._stock_keys(name, "state", "opened_at")]
                 args = (member, int(is_failing), MEMBER, RECORD)
@@ -110,12 +111,15 @@ class RedisStore:
 
     def leave(self, member: str, names: Iterable[str]) -> None:
         """Forget a worker that ends, and let go of the connection."""
-        with self._client.pipeline(transaction=False) as pipe:
+        with self._pipeline() as pipe:
             for name in names:
                 for key in self._keys(name)[1:]:
                     pipe.zrem(key, member)
             pipe.execute()
         self._client.close()
+
+    def _pipeline(self) -> Pipeline:
+        return self._client.pipeline(transaction=False)  # pyright: ignore[reportUnknownMemberType]
 
     def _keys(self, name: str) -> list[str]:
         prefix = f"holdfast:circuits:{{{self._service}:{name}}}"

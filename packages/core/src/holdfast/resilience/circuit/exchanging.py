@@ -94,7 +94,7 @@ class Exchanger:
     def join(self, name: str, circuit: Shared) -> None:
         """Share a circuit as long as somebody holds it; one name is one circuit for all workers."""
         with self._lock:
-            if len(self._circuits) >= MAX_CIRCUITS:
+            if name not in self._circuits and len(self._circuits) >= MAX_CIRCUITS:
                 return
             self._circuits[name] = circuit
             if self._thread is None and not self._is_closed:
