@@ -133,16 +133,28 @@ def test_a_wait_that_makes_no_sense_before_changes_nothing(previous: float) -> N
 @pytest.mark.parametrize(
     ("kind", "options", "said"),
     [
-        (Constant, {"seconds": -1}, r"Constant\.seconds must be at least 0 and at most 31536000 seconds, not -1"),
+        (
+            Constant,
+            {"seconds": -1},
+            r"Constant\.seconds must be at least 0 and at most 31536000 seconds, not -1",
+        ),
         (Constant, {"seconds": math.nan}, r"Constant\.seconds must be at least 0"),
         (Constant, {"seconds": "1"}, r"Constant\.seconds must be a number of seconds, not '1'"),
         (Constant, {"seconds": True}, r"Constant\.seconds must be a number of seconds"),
         (Constant, {"jitter": "half"}, r"Constant\.jitter must be one of full, proportional, none"),
         (Exponential, {"base": math.inf}, r"Exponential\.base must be"),
-        (Exponential, {"base": 5, "ceiling": 1}, r"Exponential\.ceiling must be at least its base, 5"),
+        (
+            Exponential,
+            {"base": 5, "ceiling": 1},
+            r"Exponential\.ceiling must be at least its base, 5",
+        ),
         (Exponential, {"factor": 0.5}, r"Exponential\.factor must be at least 1 and finite"),
         (Exponential, {"jitter": None}, r"Exponential\.jitter must be one of"),
-        (Decorrelated, {"base": 5, "ceiling": 1}, r"Decorrelated\.ceiling must be at least its base"),
+        (
+            Decorrelated,
+            {"base": 5, "ceiling": 1},
+            r"Decorrelated\.ceiling must be at least its base",
+        ),
         (Decorrelated, {"ceiling": math.inf}, r"Decorrelated\.ceiling must be"),
     ],
 )

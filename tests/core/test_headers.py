@@ -1,7 +1,7 @@
 """Deadlines, attempts and keys in headers: strictly read, and written so that they can be read."""
 
 import math
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import given
@@ -24,6 +24,9 @@ from holdfast.resilience.retry import Retry
 from holdfast.resilience.scope import current_idempotency_key, idempotency_key
 from holdfast.testing import FakeClock, RecordingRuntime
 from tests.core.ways import Way
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NAMES = (
     "HTTP_X_REQUEST_TIMEOUT_MS",
@@ -49,14 +52,17 @@ def test_every_time_out_of_grpc_is_read(number: int, unit: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "S", "1", "1s", "123456789S", "-1S", "+1S", "1.5S", " 1S", "1S\n", "1S,1S", "٣S", "1 S"]
+    "text",
+    ["", "S", "1", "1s", "123456789S", "-1S", "+1S", "1.5S", " 1S", "1S\n", "1S,1S", "٣S", "1 S"],
 )
 def test_what_is_no_time_out_of_grpc_is_nothing(text: str) -> None:
     """Least of all one without a limit."""
     assert grpc_seconds(text) is None
 
 
-@pytest.mark.parametrize("text", ["", "-1", "+1", "1.5", " 1", "1\n", "1e3", "0x1", "1_000", "٣", "1" * 13])
+@pytest.mark.parametrize(
+    "text", ["", "-1", "+1", "1.5", " 1", "1\n", "1e3", "0x1", "1_000", "٣", "1" * 13]
+)
 def test_what_is_no_number_of_milliseconds_is_nothing(text: str) -> None:
     """Python's own `int` would take half of these."""
     assert millisecond_seconds(text) is None
@@ -69,7 +75,9 @@ def test_what_is_no_number_of_milliseconds_is_nothing(text: str) -> None:
 )
 def test_the_strictest_header_holds(environ: dict[str, object]) -> None:
     """Whichever of them can be read."""
-    parsers = dict(zip(NAMES, (millisecond_seconds, grpc_seconds, millisecond_seconds), strict=True))
+    parsers: dict[str, Callable[[str], float | None]] = dict(
+        zip(NAMES, (millisecond_seconds, grpc_seconds, millisecond_seconds), strict=True)
+    )
     read = [
         seconds
         for name, text in environ.items()

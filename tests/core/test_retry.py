@@ -62,6 +62,11 @@ class Script:
         return end
 
 
+def is_a_key_error(error: BaseException) -> bool:
+    """Tell whether a key is missing."""
+    return isinstance(error, KeyError)
+
+
 def down(effect: Effect | None = None, retry_after: float | None = None) -> AppError:
     """Return a transient error."""
     error = ServiceUnavailableError("down", retry_after=retry_after)
@@ -111,9 +116,7 @@ def test_what_is_classified_transient_is_retried(
     assert script.calls == calls
 
 
-@pytest.mark.parametrize(
-    "named", [KeyError, lambda error: isinstance(error, KeyError)], ids=["class", "function"]
-)
+@pytest.mark.parametrize("named", [KeyError, is_a_key_error], ids=["class", "function"])
 def test_what_the_author_named_is_retried(
     named: type[Exception] | Callable[[BaseException], bool], way: Way, runtime: RecordingRuntime
 ) -> None:
@@ -289,9 +292,7 @@ def test_a_class_does_not_make_it_safe(way: Way, runtime: RecordingRuntime) -> N
 # When ----------------------------------------------------------------------------------------------
 
 
-def test_the_other_side_says_how_long_to_wait_at_least(
-    way: Way, runtime: RecordingRuntime
-) -> None:
+def test_the_other_side_says_how_long_to_wait_at_least(way: Way, runtime: RecordingRuntime) -> None:
     """Our own backoff comes on top: nobody is back at that very moment."""
     policy = Policy("stock", Retry(2, backoff=Constant(0.5)))
 

@@ -36,7 +36,9 @@ class Failing:
 
 
 @pytest.fixture(params=["thread", "loop"])
-def use(request: pytest.FixtureRequest) -> Callable[[Decorator, Callable[[], Any]], Callable[[], Any]]:
+def use(
+    request: pytest.FixtureRequest,
+) -> Callable[[Decorator, Callable[[], Any]], Callable[[], Any]]:
     """Decorate a function as it is, or as a coroutine function."""
 
     def decorated(decorator: Decorator, function: Callable[[], Any]) -> Callable[[], Any]:
@@ -116,7 +118,9 @@ def test_every_runtime_has_its_own_circuit(use: Use) -> None:
     assert failing.calls == 10
 
 
-@pytest.mark.parametrize("error", [KeyError("sku"), ValidationError("no"), ServiceUnavailableError()])
+@pytest.mark.parametrize(
+    "error", [KeyError("sku"), ValidationError("no"), ServiceUnavailableError()]
+)
 def test_every_exception_is_retried(error: Exception, use: Use, runtime: RecordingRuntime) -> None:
     """`max_retries` further attempts, and the last error itself."""
     failing = Failing(error)
@@ -198,7 +202,10 @@ def test_a_policy_without_a_circuit_leaves_the_short_forms_theirs(
     """A name may be used for both."""
     failing = Failing()
     stock = use(Policy("stock", Retry(2, backoff=Constant(0.0))), failing)
-    ask, rows = use(with_circuit_breaker("stock"), failing), use(with_circuit_breaker("stock"), failing)
+    ask, rows = (
+        use(with_circuit_breaker("stock"), failing),
+        use(with_circuit_breaker("stock"), failing),
+    )
 
     fail(stock, 9)
     fail(ask, 5)
@@ -209,7 +216,7 @@ def test_a_policy_without_a_circuit_leaves_the_short_forms_theirs(
 
 def test_settings_tune_the_circuit_by_its_name(use: Use) -> None:
     """And the retries, when the short form has them."""
-    told = {
+    told: dict[str, object] = {
         "reporters": [],
         "policies": {"api": {"breaker": {"failure_threshold": 2}, "retry": {"attempts": 2}}},
     }
@@ -258,7 +265,10 @@ def test_a_generator_function_is_refused(
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: with_circuit_breaker(cast("Any", generator)), "needs a name: write @with_circuit_br"),
+        (
+            lambda: with_circuit_breaker(cast("Any", generator)),
+            "needs a name: write @with_circuit_br",
+        ),
         (lambda: with_circuit_breaker(cast("Any", 7)), "takes the name of a circuit, not 7"),
         (lambda: with_circuit_breaker(""), "needs the name of a circuit"),
         (lambda: retry_with_circuit_breaker("a", max_retries=-1), "max_retries must be 0 to 999"),

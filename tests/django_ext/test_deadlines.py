@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from django.http import HttpRequest, HttpResponse
@@ -14,6 +13,9 @@ from holdfast.resilience.deadline import remaining
 from holdfast.settings import DeadlineSettings
 from holdfast_django.middleware import HoldfastMiddleware
 from tests.django_ext.conftest import RecordingProject
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
 
 TRUSTED = DeadlineSettings(trust_headers=True, longest=30.0)
 
@@ -84,7 +86,7 @@ def test_a_request_that_nobody_waits_for_is_refused(mode: str, project: Recordin
         response = cast("HttpResponse", Client().get("/sync/ok", headers=headers))
     else:
         client = AsyncClient()
-        response = cast("HttpResponse", asyncio.run(client.get("/async/ok", headers=headers)))  # type: ignore[arg-type]  # a coroutine
+        response = cast("HttpResponse", asyncio.run(client.get("/async/ok", headers=headers)))
 
     assert response.status_code == 504
     assert json.loads(response.content)["except"]["code"] == "DEADLINE_EXCEEDED"

@@ -16,7 +16,7 @@ class Clock(Protocol):
         """Return the wall time, aware and in UTC."""
         ...
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, /) -> None:
         """Let time pass on this thread."""
         ...
 

@@ -73,9 +73,7 @@ class Boundary:
         # Not around files, which servers know by the object itself.
         return Closing(body, self, environ, work) if type(body) is ClosingIterator else body
 
-    def _too_late(
-        self, environ: "WSGIEnvironment", start: "Start"
-    ) -> Iterable[bytes] | None:
+    def _too_late(self, environ: "WSGIEnvironment", start: "Start") -> Iterable[bytes] | None:
         """Answer a request that nobody waits for any more, which no view needs to see."""
         error = None if self._inbound is None else self._inbound.refusal()
         if error is None:

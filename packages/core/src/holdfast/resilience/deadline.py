@@ -2,16 +2,19 @@
 
 import math
 import sys
-from contextlib import AbstractAsyncContextManager
-from contextvars import Token
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from holdfast.clock import Clock
 from holdfast.codes import Effect
 from holdfast.errors import DeadlineExceededError
 from holdfast.resilience.host import current_host
 from holdfast.resilience.scope import Scope, current_scope
-from holdfast.resilience.validity import check_count, check_number
+from holdfast.resilience.validity import check_any_number, check_count, check_number
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+    from contextvars import Token
 
 _MOST_CALLS = 10_000
 
@@ -43,10 +46,7 @@ class deadline:  # noqa: N801  # reads as the function it stands for, as `suppre
     __slots__ = ("_limit", "_seconds", "_token")
 
     def __init__(self, seconds: float) -> None:
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-            raise TypeError(f"deadline() takes a number of seconds, not {seconds!r:.100}")
-        if math.isnan(seconds):
-            raise ValueError("deadline() takes a number of seconds, not NaN")
+        check_any_number("deadline() seconds", seconds)
         self._seconds = float(seconds)
         self._token: Token[Scope] | None = None
         self._limit: AbstractAsyncContextManager[object] | None = None
@@ -54,7 +54,9 @@ class deadline:  # noqa: N801  # reads as the function it stands for, as `suppre
     def __enter__(self) -> None:
         """Begin; raises when no time is left."""
         if self._token is not None:
-            raise RuntimeError("this deadline is in use; make one for each block: deadline(seconds)")
+            raise RuntimeError(
+                "this deadline is in use; make one for each block: deadline(seconds)"
+            )
         clock = current_host().clock
         outer, attempt = current_scope.get()
         at = min(outer, clock.monotonic() + self._seconds)
@@ -78,9 +80,12 @@ class deadline:  # noqa: N801  # reads as the function it stands for, as `suppre
         self.__enter__()
         left = remaining()
         asyncio = sys.modules["asyncio"]  # who runs a loop has loaded it
-        self._limit = asyncio.timeout(None if left == math.inf else left)
+        limit: AbstractAsyncContextManager[object] = asyncio.timeout(
+            None if left == math.inf else left
+        )
+        self._limit = limit
         try:
-            await self._limit.__aenter__()
+            await limit.__aenter__()
         except BaseException:
             self.__exit__(None, None, None)
             raise

@@ -111,9 +111,9 @@ async def _within(awaitable: Any, seconds: float) -> Outcome:  # noqa: ANN401  #
             except Exception as error:  # noqa: BLE001  # its own, a TimeoutError too
                 return Outcome(error)
     except TimeoutError as ended:  # ours alone comes here
-        error = overrun(seconds)
-        error.__cause__ = ended
-        return Outcome(error)
+        late = overrun(seconds)
+        late.__cause__ = ended
+        return Outcome(late)
 
 
 def refuse_awaitable(awaitable: object) -> NoReturn:

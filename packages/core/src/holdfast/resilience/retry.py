@@ -75,16 +75,23 @@ class Retry:
         check_count("Retry.attempts", self.attempts, least=1, most=MOST_ATTEMPTS)
         check_seconds("Retry.retry_after_limit", self.retry_after_limit)
         if not callable(getattr(self.backoff, "delay", None)):
-            raise TypeError(f"Retry.backoff must have a method delay(), not be {self.backoff!r:.100}")
-        if not isinstance(self.on, tuple) or not all(map(_is_retryable, self.on)):
+            raise TypeError(
+                f"Retry.backoff must have a method delay(), not be {self.backoff!r:.100}"
+            )
+        named, results, budget = self._told()
+        if not isinstance(named, tuple) or not all(map(_is_retryable, self.on)):
             raise TypeError(
                 "Retry.on must be a tuple of classes of exceptions and functions, such as "
-                f"(ConnectionError,), not {self.on!r:.100}"
+                f"(ConnectionError,), not {named!r:.100}"
             )
-        if self.results is not None and not callable(self.results):
-            raise TypeError(f"Retry.results must be a function or None, not {self.results!r:.100}")
-        if self.budget is not None and not isinstance(self.budget, Budget):
-            raise TypeError(f"Retry.budget must be a Budget or None, not {self.budget!r:.100}")
+        if results is not None and not callable(results):
+            raise TypeError(f"Retry.results must be a function or None, not {results!r:.100}")
+        if budget is not None and not isinstance(budget, Budget):
+            raise TypeError(f"Retry.budget must be a Budget or None, not {budget!r:.100}")
+
+    def _told(self) -> tuple[object, object, object]:
+        """Return what may be of any type, whatever was asked for."""
+        return self.on, self.results, self.budget
 
     def live(self, name: str, host: Host) -> "RetryLayer":
         """Return the layer of one policy."""
@@ -103,7 +110,7 @@ class RetryLayer:
 
     def __init__(self, spec: Retry, name: str, host: Host) -> None:
         self.first = Attempt(1, spec.attempts)
-        self.bucket: Bucket | None = spec.budget and spec.budget.live(host.clock)
+        self.bucket: Bucket | None = spec.budget.live(host.clock) if spec.budget else None
         self.is_judging = spec.results is not None
         self.succeeded = count().__next__ if self.bucket is None else self.bucket.succeeded
         self._retries = count()
@@ -204,7 +211,7 @@ class RetryLayer:
         except Exception as failure:  # noqa: BLE001  # the call's own error has to come out
             self._events.failed("backoff", failure)
             return 0.0
-        return wait if wait > 0.0 else 0.0
+        return max(0.0, wait)  # 0 for what is no number, too
 
     def _is_named(self, error: Exception) -> bool:
         for named in self._spec.on:

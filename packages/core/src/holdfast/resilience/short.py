@@ -84,7 +84,9 @@ def retry_with_circuit_breaker(
 
 def _check_name(decorator: str, name: object) -> None:
     if callable(name):
-        raise TypeError(f"{decorator} needs a name: write @{decorator}(name=...) above {name!r:.100}")
+        raise TypeError(
+            f"{decorator} needs a name: write @{decorator}(name=...) above {name!r:.100}"
+        )
     if not isinstance(name, str):
         raise TypeError(f"{decorator}() takes the name of a circuit, not {name!r:.100}")
     if not name:

@@ -31,7 +31,7 @@ class Deadline:
     def __post_init__(self) -> None:
         check_seconds(f"{type(self).__name__}.seconds", self.seconds, above=True)
 
-    def live(self, name: str, host: Host) -> "DeadlineLayer":
+    def live(self, name: str, host: Host) -> "DeadlineLayer":  # noqa: ARG002  # as `Spec` says
         """Return the layer of one policy."""
         return DeadlineLayer(self.seconds, host)
 
@@ -55,7 +55,7 @@ class Timeout:
     def __post_init__(self) -> None:
         check_seconds(f"{type(self).__name__}.seconds", self.seconds, above=True)
 
-    def live(self, name: str, host: Host) -> "TimeLayer":
+    def live(self, name: str, host: Host) -> "TimeLayer":  # noqa: ARG002  # as `Spec` says
         """Return the layer of one policy."""
         return TimeLayer(self.seconds, host)
 

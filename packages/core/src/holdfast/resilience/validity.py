@@ -25,7 +25,7 @@ def check_seconds(
     check_number(where, value, "seconds", least=least, above=above, most=most)
 
 
-def check_number(  # noqa: PLR0913  # all but the first three are keywords
+def check_number(
     where: str,
     value: object,
     unit: str,
@@ -42,6 +42,19 @@ def check_number(  # noqa: PLR0913  # all but the first three are keywords
         low = f"more than {least:.12g}" if above else f"at least {least:.12g}"
         high = "finite" if most == math.inf else f"at most {most:.12g}"
         raise ValueError(f"{where} must be {low} and {high} {unit}, not {value!r:.100}")
+
+
+def check_any_number(where: str, value: object) -> None:
+    """Refuse what is no number at all; an infinite one is.
+
+    Raises:
+        TypeError: For what is no number.
+        ValueError: For NaN.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{where} must be a number, not {value!r:.100}")
+    if math.isnan(value):
+        raise ValueError(f"{where} must be a number, not NaN")
 
 
 def check_count(where: str, value: object, *, least: int, most: int) -> None:

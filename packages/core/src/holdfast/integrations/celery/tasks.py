@@ -135,7 +135,7 @@ class ResilientTask(Task[..., object]):
             raise TypeError(_told(cls, "chance", "a random.Random", cls.chance))
         _check_errors(cls, cls.retry_on)
 
-    def apply_async(  # type: ignore[override]  # the parameters that this cares for, by their names
+    def apply_async(
         self,
         args: Any = None,  # noqa: ANN401  # Celery's own parameters
         kwargs: Any = None,  # noqa: ANN401
