@@ -15,7 +15,7 @@ from holdfast.callables import is_async
 from holdfast.resilience.circuit.period import EVERY
 from holdfast.resilience.outcome import Outcome
 from holdfast.resilience.scope import UNBOUNDED, Scope, current_scope
-from holdfast.resilience.signature import PREFIX, SignatureSource, signature_source
+from holdfast.resilience.signature import SignatureSource, signature_source
 
 
 class Shape(NamedTuple):
@@ -32,7 +32,8 @@ class Shape(NamedTuple):
     refused: bool = False
     """Raise what an open circuit refuses it with, which nobody further out has an answer to."""
     nested: bool = False
-    """Tell how many failures there were when it began, and ask about results of a class not seen yet."""
+    """Tell how many failures there were when it began, and ask about results of a class not seen yet;
+    whatever it runs within."""
 
 
 class Gate:
@@ -46,10 +47,14 @@ class Gate:
         scope: What a first attempt runs within, but for the time limit.
         succeeded: Counts a success for the budget of further attempts.
         refusing: The period of an open circuit, which refuses calls until it ends; else None.
+        counted: How many failures there were, for a nested shape.
+        kind: The class of results that are values, for a nested shape.
     """
 
     __slots__ = (
         "__weakref__",
+        "counted",
+        "kind",
         "leave",
         "monotonic",
         "period",
@@ -61,6 +66,8 @@ class Gate:
 
     def __init__(self) -> None:
         self.period: object = None
+        self.counted = 0
+        self.kind: type | None = None
         self.leave: Callable[[Gate], None] | None = None
         self.refusing: object = None
         self.seconds = 0.0
@@ -105,7 +112,7 @@ def weave(
     shape: Shape,
     gate: Gate,
     ways: Ways,
-    **more: object,
+    unseen: Callable[[object], bool] | None = None,
 ) -> Callable[..., object]:
     """Return a wrapper of a function, plain or asynchronous, with its name and its signature.
 
@@ -114,8 +121,8 @@ def weave(
         shape: What the short way does.
         gate: Opens and shuts it.
         ways: Everything else.
-        more: For a nested shape, `counted`, a list with the number of failures so far, and `seen`, a
-            set of classes of results that are values.
+        unseen: For a nested shape, told a result of another class than the gate's `kind`; tells whether
+            the call goes on, because that is no value.
 
     Raises:
         TypeError: For a generator function: when its calls end, and how, only who iterates knows.
@@ -135,7 +142,7 @@ def weave(
         "_h_reset": current_scope.reset,
         "_h_unawaited": ways.unawaited,
         "_h_unbounded": UNBOUNDED,
-        **{f"{PREFIX}{name}": value for name, value in more.items()},
+        "_h_unseen": unseen,
     }
     signature = signature_source(function, names)
     source = "\n".join(_lines(shape, signature, is_asynchronous=is_async(function)))
@@ -150,14 +157,15 @@ def _lines(shape: Shape, signature: SignatureSource, *, is_asynchronous: bool) -
     is_scoped = shape.timed or shape.retried
     yield f"{defined} guarded({signature.declared}):"
     yield " _h_period = _h_gate.period"
-    yield " if _h_period is None or _h_get() is not _h_unbounded:"
+    scope = "" if shape.nested else " or _h_get() is not _h_unbounded"
+    yield f" if _h_period is None{scope}:"
     yield from _REFUSING if shape.refused else ()
     yield f"  return {waiting}_h_run({signature.args}, {signature.kwargs})"
     if is_scoped:
         yield f" _h_token = _h_set({_TIMED_SCOPE if shape.timed else '_h_gate.scope'})"
     yield from _STARTING if shape.measured else ()
     if shape.nested:
-        yield " _h_begun = _h_counted[0]"
+        yield " _h_begun = _h_gate.counted"
     yield " try:"
     yield f"  _h_result = {waiting}_h_function({signature.passed})"
     yield " except BaseException as _h_error:"
@@ -191,7 +199,7 @@ _UNAWAITED: Final = (
     "  return _h_unawaited(_h_result, _h_period)",
 )
 _UNSEEN: Final = (
-    " if _h_result.__class__ not in _h_seen:",
+    " if _h_result.__class__ is not _h_gate.kind and _h_unseen(_h_result):",
     "  return _h_unawaited(_h_result, _h_period)",
 )
 _REFUSING: Final = (

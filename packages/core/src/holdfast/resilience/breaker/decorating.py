@@ -9,18 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from holdfast.callables import is_async
 from holdfast.resilience.breaker.calling import ends_later
 from holdfast.resilience.circuit.circuit import Circuit
-from holdfast.resilience.circuit.circuit import Gate as AnyGate
-from holdfast.resilience.circuit.period import Period
-from holdfast.resilience.circuit.permit import Permit
 from holdfast.resilience.outcome import Outcome
 from holdfast.resilience.weaving import Gate, Shape, weave
 
 if TYPE_CHECKING:
     from holdfast.resilience.breaker.breaker import CircuitBreaker
-    from holdfast.resilience.breaker.use import Use
 
-_MOST: Final = 64
-"""Classes of results that one function is known to return."""
 _SHAPE: Final = Shape(counted=True, refused=True, nested=True)
 
 
@@ -28,12 +22,17 @@ class Gates:
     """The gates of the functions that one breaker guards."""
 
     def __init__(self) -> None:
-        self._gates: weakref.WeakSet[AnyGate] = weakref.WeakSet()
-        self._is_short = False
+        self._gates: weakref.WeakSet[Gate] = weakref.WeakSet()
 
-    def add(self, gate: AnyGate) -> None:
+    def add(self, gate: Gate, counted: int) -> None:
         """Take one more."""
+        gate.counted = counted
         self._gates.add(gate)
+
+    def count(self, counted: int) -> None:
+        """Say how many failures there were."""
+        for gate in tuple(self._gates):
+            gate.counted = counted
 
     def aim(self, circuit: Circuit, *, is_short: bool) -> None:
         """Have the circuit keep them open, or shut them."""
@@ -58,9 +57,9 @@ def decorated(breaker: "CircuitBreaker", function: Any) -> object:  # noqa: ANN4
     if _is_generator(function):
         return handed_on(function, breaker.call)
     gate = Gate()
-    ways = (_Awaited if is_async(function) else _Plain)(breaker, function)
+    ways = (_Awaited if is_async(function) else _Plain)(breaker, function, gate)
     gate.monotonic = breaker.clock.monotonic
-    woven = weave(function, _SHAPE, gate, ways, counted=breaker.counted, seen=ways.seen)
+    woven = weave(function, _SHAPE, gate, ways, unseen=ways.unseen)
     breaker.watch(gate)
     return woven
 
@@ -74,22 +73,22 @@ def _is_generator(function: object) -> bool:
 class _Ways:
     """The long way of one function's calls."""
 
-    def __init__(self, breaker: "CircuitBreaker", function: Callable[..., Any]) -> None:
+    def __init__(self, breaker: "CircuitBreaker", function: Callable[..., Any], gate: Gate) -> None:
         self.breaker = breaker
         self.function = function
-        self.seen: set[type] = set()
-        """Classes of results that are values; the woven wrapper asks about others."""
-
-    def use(self, period: object, begun: int) -> "Use":
-        """Return the use of a call that was made on the short way."""
-        permit = Permit(self.breaker.circuit, cast("Period", period))
-        return self.breaker.began(permit, begun)
+        self._gate = gate
 
     def unawaited(self, result: object, period: object) -> object:
         """Let the call end when what it returned does."""
-        if not ends_later(result) and len(self.seen) < _MOST:
-            self.seen.add(type(result))
-        return self.use(period, self.breaker.counted[0]).returned(result)
+        return self.breaker.use_in(period, self.breaker.counted).returned(result)
+
+    def unseen(self, result: object) -> bool:
+        """Tell whether a result is no value, so that the call goes on."""
+        kind = type(result)
+        if kind not in self.breaker.seen and ends_later(result):
+            return True
+        self._gate.kind = kind
+        return False
 
 
 class _Plain(_Ways):
@@ -106,7 +105,7 @@ class _Plain(_Ways):
         begun: int = 0,
     ) -> Outcome:
         """Count the failure; raises the error of a call that opened the circuit."""
-        self.use(period, begun).failed(error)
+        self.breaker.use_in(period, begun).failed(error)
         return Outcome(error)
 
 
@@ -125,5 +124,5 @@ class _Awaited(_Ways):
         begun: int = 0,
     ) -> Outcome:
         """Count the failure; raises the error of a call that opened the circuit."""
-        self.use(period, begun).failed(error)
+        self.breaker.use_in(period, begun).failed(error)
         return Outcome(error)

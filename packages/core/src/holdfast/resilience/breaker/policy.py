@@ -2,10 +2,13 @@
 
 from typing import Final
 
+import pybreaker
+
 from holdfast.codes import Severity
 from holdfast.events import Event
 from holdfast.resilience.breaker.breaker import CircuitBreaker
 from holdfast.resilience.breaker.refusal import Refusals
+from holdfast.resilience.breaker.storing import LocalStorage
 from holdfast.resilience.breaking import Breaker
 from holdfast.resilience.circuit.circuit import Circuit
 from holdfast.resilience.circuit.period import State
@@ -47,6 +50,28 @@ class _Telling:
         )
 
 
+class PolicyBreaker(CircuitBreaker):
+    """The circuit breaker of a policy: its circuit decides alone, and counts what the policy counts."""
+
+    def __init__(self, circuit: Circuit, refusals: Refusals, host: Host) -> None:
+        self._host = host
+        storage = LocalStorage()
+        self._take(circuit, host.clock, storage, refusals)
+        pybreaker.CircuitBreaker.__init__(
+            self,
+            fail_max=circuit.terms.failure_threshold,
+            reset_timeout=circuit.terms.recovery_timeout,
+            success_threshold=circuit.terms.success_threshold,
+            state_storage=storage,
+            name=refusals.name,
+        )
+        self._begin()
+
+    def is_system_error(self, exception: BaseException) -> bool:
+        """Tell whether an exception says that the other side fails, as the runtime reads it."""
+        return counts(exception, self._host.read(exception))
+
+
 def of_policy(spec: Breaker, name: str, host: Host) -> CircuitBreaker:
     """Return the circuit breaker that a policy asks for."""
     telling = _Telling(name, host)
@@ -59,6 +84,4 @@ def of_policy(spec: Breaker, name: str, host: Host) -> CircuitBreaker:
         watchers=(telling,),
         cause=lambda error: cause(error, host.read(error)),
     )
-    return CircuitBreaker.around(
-        circuit, host.clock, refusals, lambda error: counts(error, host.read(error))
-    )
+    return PolicyBreaker(circuit, refusals, host)

@@ -1,7 +1,7 @@
 """`CircuitOpenError`: what a circuit answers in the place of a call, or of one that opened it."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import pybreaker
 
@@ -43,53 +43,64 @@ class CircuitOpenError(errors.CircuitOpenError, pybreaker.CircuitBreakerError):
     The call was made if the reason is `trip`: it failed, and that opened the circuit. The error it
     failed with is the `__context__`, and the effect is `IN_DOUBT`.
 
-    Args:
-        text: What happened; pybreaker's sentence.
-        name: Of the circuit.
-        reason: `open`, `half-open`, `ramp`, `forced` or `trip`.
-        retry_after: Seconds after which a call may be let through.
-        last: The last failure that the circuit counted.
+    Its arguments are what happened (pybreaker's sentence), and what the properties tell, in their
+    order: name, reason, `retry_after`, last error. All but the first may be left out.
 
     Example:
-        >>> error = CircuitOpenError("Still open", name="stock", retry_after=12.0)
+        >>> error = CircuitOpenError("Still open", "stock", "open", 12.0)
         >>> str(error), error.status, isinstance(error, pybreaker.CircuitBreakerError)
         ("Still open (circuit 'stock', retry after 12 s)", 503, True)
     """
 
-    # Made for every call that is refused, so it does not call AppError's constructor, whose
-    # attributes are class attributes as well, and says what it says when it is asked.
-    def __init__(
-        self,
-        text: str = "",
-        *,
-        name: str | None = None,
-        reason: str = "open",
-        retry_after: float | None = None,
-        last: LastError | None = None,
-    ) -> None:
-        self.name = name
-        self.reason = reason
-        self.retry_after = retry_after
-        self.last_error = last
-        if reason == "trip":
-            self.effect = Effect.IN_DOUBT
+    # One is made for every call that is refused: it takes its arguments as they are, without a
+    # constructor in Python, and says what follows from them when it is asked. What AppError's
+    # constructor would set are class attributes as well.
+    __init__ = Exception.__init__
 
     @property
-    def message(self) -> str:  # type: ignore[override]  # computed, since hardly anybody reads it
+    def name(self) -> str | None:
+        """Of the circuit."""
+        return cast("str | None", self._argument(1, None))
+
+    @property
+    def reason(self) -> str:
+        """Why: `open`, `half-open`, `ramp`, `forced` or `trip`."""
+        return cast("str", self._argument(2, "open"))
+
+    @property
+    def retry_after(self) -> float | None:  # type: ignore[override]  # it does not change
+        """Seconds after which a call may be let through."""
+        return cast("float | None", self._argument(3, None))
+
+    @property
+    def last_error(self) -> LastError | None:
+        """The last failure that the circuit counted."""
+        return cast("LastError | None", self._argument(4, None))
+
+    @property
+    def effect(self) -> Effect:  # type: ignore[override]  # it does not change
+        """`NONE`, for a call that was not made; `IN_DOUBT`, for the one that opened the circuit."""
+        return Effect.IN_DOUBT if self.reason == "trip" else Effect.NONE
+
+    @property
+    def message(self) -> str:  # type: ignore[override]  # it does not change
         """What happened, to which circuit, and when to come back; for operators."""
-        text = str(self.args[0]) if self.args else ""
         facts = [f"circuit {self.name!r}"] if self.name else []
         if self.retry_after is not None:
             facts.append(f"retry after {self.retry_after:.3g} s")
+        text = str(self._argument(0, ""))
         return f"{text} ({', '.join(facts)})" if facts else text
 
     @property
-    def learned(self) -> dict[str, object]:  # type: ignore[override]  # as `message`
+    def learned(self) -> dict[str, object]:  # type: ignore[override]  # it does not change
         """The circuit, the reason, and the last failure; shown only where details are exposed."""
         facts: dict[str, object] = {"circuit": self.name or "", "reason": self.reason}
         if self.last_error is not None:
             facts["last_error"] = f"{self.last_error.type}: {self.last_error.text}"
         return facts
+
+    def _argument(self, place: int, default: object) -> object:
+        return self.args[place] if place < len(self.args) else default
 
 
 class Refusals:
@@ -108,14 +119,10 @@ class Refusals:
 
     def refuse(self, reason: str, retry_after: float) -> CircuitOpenError:
         """Return the error of a call that is not made."""
-        return CircuitOpenError(
-            STILL_OPEN, name=self.name, reason=reason, retry_after=retry_after, last=self.last
-        )
+        return CircuitOpenError(STILL_OPEN, self.name, reason, retry_after, self.last)
 
     def tripped(self, permit: Permit, retry_after: float) -> CircuitOpenError:
         """Return the error of a call that opened the circuit."""
         is_probe = permit.period.state is State.HALF_OPEN
         text = TRIAL_FAILED if is_probe else THRESHOLD
-        return CircuitOpenError(
-            text, name=self.name, reason="trip", retry_after=retry_after, last=self.last
-        )
+        return CircuitOpenError(text, self.name, "trip", retry_after, self.last)

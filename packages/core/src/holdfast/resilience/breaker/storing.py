@@ -3,6 +3,7 @@
 import copy
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -125,6 +126,15 @@ class _Candid:
             self.delete(self._probe_key)
 
 
+@dataclass(slots=True)
+class _Known:
+    """What this process knows by itself, for when the storage is away."""
+
+    failures: int = 0
+    successes: int = 0
+    opened_at: datetime | None = None
+
+
 class Books:
     """Reads and writes a storage; when it fails, what this process knows itself goes on.
 
@@ -152,7 +162,7 @@ class Books:
             storage = copy.copy(storage)
             storage._redis = self._candid
         self._storage = storage
-        self._known = pybreaker.CircuitMemoryStorage(pybreaker.STATE_CLOSED)
+        self._known = _Known()
         self._is_away = False
         self._is_behind = False
         """Whether the storage was away when the state changed here, and has still to be told."""
@@ -194,36 +204,36 @@ class Books:
         """Return the counter of failures."""
         number = self._tried(lambda: self._storage.counter, None)
         if number is None:
-            return self._known.counter
-        self._known._fail_counter = number
+            return self._known.failures
+        self._known.failures = number
         return number
 
     def count_failure(self) -> None:
         """Count a failure."""
-        self._known.increment_counter()
+        self._known.failures += 1
         self._tried(self._storage.increment_counter, None)
 
     def reset_failures(self) -> None:
         """Count failures anew."""
-        self._known.reset_counter()
+        self._known.failures = 0
         self._tried(self._storage.reset_counter, None)
 
     def successes(self) -> int:
         """Return the counter of successes while half-open."""
         number = self._tried(lambda: self._storage.success_counter, None)
         if number is None:  # away, or from before there were any
-            return self._known.success_counter
-        self._known._success_counter = number
+            return self._known.successes
+        self._known.successes = number
         return number
 
     def count_success(self) -> None:
         """Count a success while half-open."""
-        self._known.increment_success_counter()
+        self._known.successes += 1
         self._tried(self._storage.increment_success_counter, None)
 
     def reset_successes(self) -> None:
         """Count successes anew."""
-        self._known.reset_success_counter()
+        self._known.successes = 0
         self._tried(self._storage.reset_success_counter, None)
 
     def lease_probe(self, seconds: float) -> bool:

@@ -1,12 +1,14 @@
 """One guarded call, from when it was let through until its end is told."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from holdfast.resilience.breaker.calling import ends_later, until_its_end
 from holdfast.resilience.circuit.permit import Permit
 
 if TYPE_CHECKING:
-    from holdfast.resilience.breaker.breaker import CircuitBreaker
+    from holdfast.resilience.breaker.counting import Counting
+
+_MOST: Final = 64
 
 
 class Use:
@@ -21,7 +23,7 @@ class Use:
 
     __slots__ = ("_begun", "_breaker", "_permit", "_started")
 
-    def __init__(self, breaker: "CircuitBreaker", permit: Permit, begun: int) -> None:
+    def __init__(self, breaker: "Counting", permit: Permit, begun: int) -> None:
         self._breaker = breaker
         self._permit = permit
         self._begun = begun
@@ -43,6 +45,8 @@ class Use:
         """Tell that the function returned, which is the end unless its result goes on."""
         if ends_later(result):
             return until_its_end(self, result)
+        if len(self._breaker.seen) < _MOST:
+            self._breaker.seen.add(type(result))
         self.succeeded()
         return result
 
@@ -53,7 +57,7 @@ class Use:
 class Settling:
     """Takes note of how calls ended whose permits are in somebody else's hands."""
 
-    def __init__(self, breaker: "CircuitBreaker") -> None:
+    def __init__(self, breaker: "Counting") -> None:
         self._breaker = breaker
 
     def settle_success(self, permit: Permit, seconds: float | None) -> None:
