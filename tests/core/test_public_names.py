@@ -11,6 +11,7 @@ import holdfast
 
 PUBLIC = [
     "Action",
+    "AnyOf",
     "AppError",
     "AuthenticationError",
     "AuthorizationError",
@@ -26,7 +27,9 @@ PUBLIC = [
     "ClientClosedError",
     "CodeSpec",
     "CommunicationError",
+    "Consecutive",
     "Constant",
+    "CountWindow",
     "DatabaseError",
     "Deadline",
     "DeadlineExceededError",
@@ -67,7 +70,9 @@ PUBLIC = [
     "Settle",
     "Settlement",
     "Severity",
+    "SlowRate",
     "StateConflictError",
+    "TimeWindow",
     "Timeout",
     "UnexplainedResponseError",
     "ValidationError",

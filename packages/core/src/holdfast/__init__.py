@@ -77,6 +77,8 @@ if TYPE_CHECKING:
     from holdfast.resilience.breaking import Breaker
     from holdfast.resilience.budget import Budget
     from holdfast.resilience.bulkhead import Bulkhead
+    from holdfast.resilience.circuit.rules import AnyOf, Consecutive, CountWindow
+    from holdfast.resilience.circuit.windows import SlowRate, TimeWindow
     from holdfast.resilience.deadline import deadline, remaining, split
     from holdfast.resilience.degraded import Degradation, collect_degradations
     from holdfast.resilience.fallback import Fallback
@@ -125,6 +127,8 @@ _HOMES = {
     "resilience.breaking": "Breaker",
     "resilience.budget": "Budget",
     "resilience.bulkhead": "Bulkhead",
+    "resilience.circuit.rules": "AnyOf Consecutive CountWindow",
+    "resilience.circuit.windows": "SlowRate TimeWindow",
     "resilience.deadline": "deadline remaining split",
     "resilience.degraded": "Degradation collect_degradations",
     "resilience.fallback": "Fallback",
@@ -143,6 +147,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split
 
 __all__ = [
     "Action",
+    "AnyOf",
     "AppError",
     "AuthenticationError",
     "AuthorizationError",
@@ -158,7 +163,9 @@ __all__ = [
     "ClientClosedError",
     "CodeSpec",
     "CommunicationError",
+    "Consecutive",
     "Constant",
+    "CountWindow",
     "DatabaseError",
     "Deadline",
     "DeadlineExceededError",
@@ -199,7 +206,9 @@ __all__ = [
     "Settle",
     "Settlement",
     "Severity",
+    "SlowRate",
     "StateConflictError",
+    "TimeWindow",
     "Timeout",
     "UnexplainedResponseError",
     "ValidationError",
