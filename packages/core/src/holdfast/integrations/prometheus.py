@@ -148,8 +148,13 @@ class PrometheusReporter:
         self.refresh()
 
     def begin_anew(self) -> None:
-        """Forget what was told of our own counts, which begin anew in a forked child."""
+        """Forget what was told of our own counts, which begin anew in a forked child.
+
+        Those of policies go on there: what they were before is the parent's to show.
+        """
         self._told = {key: told for key, told in self._told.items() if key[1] not in OUTCOMES}
+        for measure in self._host.policy_measures():
+            self._metrics.pass_over(measure, self._growth)
 
     def _add(self, name: str, outcomes: Mapping[str, int]) -> None:
         for outcome, total in outcomes.items():
@@ -293,8 +298,12 @@ class _Metrics:
         if isinstance(metric, Gauge):
             metric.labels(*labels).set(value)
         else:
-            key = (instrument.name, measure.policy, measure.what)
-            metric.labels(*labels).inc(growth.since_last(key, value))
+            metric.labels(*labels).inc(self.pass_over(measure, growth))
+
+    @staticmethod
+    def pass_over(measure: Measure, growth: Growth) -> float:
+        key = (measure.instrument.name, measure.policy, measure.what)
+        return growth.since_last(key, measure.value)
 
     def count_reports(self, service: str, reporter: str, outcome: str, new: int) -> None:
         kept = self._reporters_known.keep(_text(reporter), _text(outcome))

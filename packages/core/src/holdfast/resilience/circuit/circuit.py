@@ -70,6 +70,7 @@ class Circuit:
         self._lock = ForkSafeLock()
         self._gates: weakref.WeakSet[Gate] = weakref.WeakSet()
         self._watchers = Watchers()
+        self._before_reset: dict[str, int] = {}
         for watcher in watchers:
             self._watchers.add(watcher)
         self._override: Override | None = None
@@ -108,9 +109,9 @@ class Circuit:
             )
 
     def totals(self) -> dict[str, int]:
-        """Return how many calls there were by how they ended, since it was made or reset."""
+        """Return how many calls there were by how they ended, since it was made."""
         with self._lock:
-            return self._metrics.totals(self._successes())
+            return self._totals()
 
     def add_watcher(self, watcher: object) -> None:
         """Tell one more watcher; see `Watcher`."""
@@ -237,6 +238,7 @@ class Circuit:
         """Be as it was when it was made: closed, nothing counted, nobody's override."""
         with self._lock:
             before = self.period.state
+            self._before_reset = self._totals()
             self._begin(self._clock.monotonic())
             self._aim()
             self._watchers.note("transition", before, State.CLOSED, "reset")
@@ -441,6 +443,10 @@ class Circuit:
         is_open = self._passes and not self._watchers.want("success")
         gate.period = self.period if is_open else None
         gate.refusing = self.period if self._refuses else None
+
+    def _totals(self) -> dict[str, int]:
+        now, before = self._metrics.totals(self._successes()), self._before_reset
+        return {name: number + before.get(name, 0) for name, number in now.items()}
 
     def _successes(self) -> int:
         """Return how many calls have succeeded so far, those that came late included."""
