@@ -6,11 +6,21 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from holdfast import AppError, Origin, Runtime, Severity, ValidationError
+from holdfast import (
+    AppError,
+    CircuitOpenError,
+    Origin,
+    Runtime,
+    Severity,
+    ValidationError,
+    environment,
+)
 from holdfast.context import current_context, current_trace_id, work_context
 from holdfast.errors import ServiceUnavailableError
 from holdfast.events import Event
 from holdfast.reporting.bound import Bound
+from holdfast.resilience.breaking import Breaker
+from holdfast.resilience.policy import Policy
 from holdfast.settings import ReportingSettings, Settings
 from tests.integrations.conftest import need
 
@@ -268,11 +278,11 @@ def test_errors_are_counted_with_bounded_attributes(
 
 def test_further_events_are_counted_by_name(runtime: Runtime) -> None:
     """Retries, circuits, jobs."""
-    event = Event(name="circuit.opened", severity=Severity.WARNING, time=runtime.clock.now())
+    event = Event(name="cache.purged", severity=Severity.WARNING, time=runtime.clock.now())
 
     runtime.emit(event)
 
-    assert counted("holdfast.events")[("circuit.opened",)] == 1
+    assert counted("holdfast.events")[("cache.purged",)] == 1
 
 
 def test_work_that_begins_in_a_span_is_part_of_its_trace(runtime: Runtime) -> None:
@@ -329,3 +339,65 @@ def test_spans_of_many_threads_do_not_mix(runtime: Runtime) -> None:
         for span in SPANS.get_finished_spans()
     }
     assert said == {str(n): [str(n)] for n in range(8)}
+
+
+def observed() -> dict[tuple[str, str, str], float]:
+    """Return what is measured of policies now: by instrument, policy, and state or outcome."""
+    data = METRICS.get_metrics_data()
+    assert data is not None
+    found: dict[tuple[str, str, str], float] = {}
+    for resource in data.resource_metrics:
+        for scope in resource.scope_metrics:
+            for metric in scope.metrics:
+                for point in metric.data.data_points:
+                    told = dict(point.attributes or {})
+                    policy = told.pop("holdfast.policy", None)
+                    if policy is not None and isinstance(point, NumberDataPoint):
+                        what = "".join(map(str, told.values()))
+                        found[metric.name, str(policy), what] = point.value
+    return found
+
+
+def test_policies_are_measured_when_somebody_asks(runtime: Runtime) -> None:
+    """Calls by outcome and the state of the circuit; what is counted stays when it is reset."""
+    policy = Policy("observed", Breaker(failure_threshold=1))
+    with environment.activated(runtime):
+        policy.call(len, "881")
+        before = observed()
+        with pytest.raises(ServiceUnavailableError):
+            policy.call(fail)
+        with pytest.raises(CircuitOpenError):
+            policy.call(len, "881")
+        found = observed()
+        runtime.policies.circuit("observed").reset()
+        policy.call(len, "881")
+        after = observed()
+
+    calls = "holdfast.calls"
+    assert before[calls, "observed", "success"] == found[calls, "observed", "success"] == 1
+    assert found[calls, "observed", "failure"] == found[calls, "observed", "rejected"] == 1
+    assert after[calls, "observed", "success"] == 2
+    assert after[calls, "observed", "failure"] == 1
+    assert before["holdfast.circuit_state", "observed", "closed"] == 1
+    assert found["holdfast.circuit_state", "observed", "open"] == 1
+
+
+def test_a_closed_reporter_is_asked_no_more(stack: ExitStack) -> None:
+    """Its policies are gone with its runtime."""
+    runtime, policy = reporting(stack), Policy("closed", Breaker())
+    with environment.activated(runtime):
+        policy.call(len, "881")
+    assert ("holdfast.calls", "closed", "success") in observed()
+
+    runtime.close()
+    other = reporting(stack)
+    with environment.activated(other):
+        Policy("open", Breaker()).call(len, "881")
+
+    assert {policy for _, policy, _ in observed()} >= {"open"}
+    assert other.policies.names()
+
+
+def fail() -> None:
+    """Fail as a dependency does."""
+    raise ServiceUnavailableError("down")
