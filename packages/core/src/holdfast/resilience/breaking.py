@@ -87,7 +87,7 @@ class BreakerLayer:
         """Make the call if the circuit allows it, and tell the circuit how it ended."""
         permit, call.permit = call.permit, None
         try:
-            permit = permit or self.breaker.acquire()
+            permit = permit or self.breaker.circuit.acquire()
         except Exception as error:  # noqa: BLE001  # a refusal goes on as an outcome
             return Outcome(error)
         clock = self._host.clock if permit.period.timed and permit.spent is None else None
