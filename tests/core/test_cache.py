@@ -5,6 +5,7 @@ import weakref
 from typing import cast
 
 import pytest
+
 from holdfast import DependencyError, ResourceNotFoundError, environment
 from holdfast.resilience.backoff import Constant
 from holdfast.resilience.cache import Cache, Json, MemoryStore, SignedPickle, Source
@@ -396,7 +397,7 @@ def test_a_pattern_is_refused_where_keys_cannot_be_listed(
     asking: Asking, runtime: RecordingRuntime
 ) -> None:
     """With what to do instead."""
-    with pytest.raises(TypeError, match="Mute cannot list its keys.* a tag"):
+    with pytest.raises(TypeError, match=r"Mute cannot list its keys.* a tag"):
         asking.invalidate_pattern(Cache("prices", store=Mute()), "user:*")
 
 

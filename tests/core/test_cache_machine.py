@@ -61,7 +61,7 @@ class Model:
             if name in self.versions:
                 self.versions[name] += 1
             else:
-                self._drop(name)
+                self._delete(name)
         self.owed.clear()
         if key in self.broken:
             self._drop(key)
@@ -125,9 +125,12 @@ class Model:
             self.versions[tag] += 1
 
     def _drop(self, key: str) -> None:
+        self._delete(key)
+        self.shadow.pop(key, None)
+
+    def _delete(self, key: str) -> None:
         self.stored.pop(key, None)
         self.stored_pauses.pop(key, None)
-        self.shadow.pop(key, None)
         self.broken.discard(key)
 
 
@@ -230,7 +233,7 @@ class CacheMachine(RuleBasedStateMachine):
     @rule()
     def lose_the_store(self) -> None:
         """Let every call of the store fail."""
-        self.store.error = self.model_error = ConnectionError("refused")
+        self.store.error = ConnectionError("refused")
         self.model.is_away = True
 
     @precondition(lambda self: self.model.is_away)
