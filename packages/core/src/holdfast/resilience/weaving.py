@@ -180,6 +180,8 @@ def _lines(shape: Shape, signature: SignatureSource, *, is_asynchronous: bool) -
         yield " _h_reset(_h_token)"
     if not is_asynchronous:
         yield from _UNSEEN if shape.nested else _UNAWAITED
+    if shape.retried:
+        yield " _h_gate.succeeded()"
     if shape.counted:
         yield from _COUNTING
     yield from _MEASURING if shape.measured else ()
