@@ -61,7 +61,7 @@ class Counting(pybreaker.CircuitBreaker):
 
     def _begin(self) -> None:
         """Go to work, after pybreaker's constructor."""
-        self._lock = ReentrantLock()
+        self._lock = ReentrantLock()  # type: ignore[assignment]  # used like pybreaker's
         self._books.belong(lambda: self.circuit.period, self._notice)
         self.circuit.add_watcher(_Watching(self._refusals, self._changed))
         self._look_at_state()
@@ -72,7 +72,7 @@ class Counting(pybreaker.CircuitBreaker):
         return not any(
             isinstance(exception, exclusion)
             if isinstance(exclusion, type)
-            else callable(exclusion) and exclusion(exception)
+            else exclusion(exception)
             for exclusion in self._excluded_exceptions
         )
 
@@ -178,8 +178,10 @@ class Counting(pybreaker.CircuitBreaker):
             return True
 
     def _admitted(self) -> Permit:
-        permit = self._stored.acquire()
-        self._listening.tell_changes()
+        try:
+            permit = self._stored.acquire()
+        finally:
+            self._listening.tell_changes()
         if permit is None:
             raise self._refusals.refuse("half-open", 0.0)
         return permit
@@ -189,8 +191,8 @@ class Counting(pybreaker.CircuitBreaker):
         self._listening.tell_changes()
 
     def _notice(self) -> None:
-        self._stored.notice()
-        self._listening.tell_changes()
+        if self._stored.notice():
+            self._listening.tell_changes()
 
     def _limit(self) -> int | None:
         return self._fail_max if self._counts_itself else None

@@ -32,7 +32,7 @@ class _Telling:
 
     def transition(self, before: State, after: State, reason: str) -> None:
         """Emit an event."""
-        attributes: dict[str, object] = {
+        attributes: dict[str, str | float] = {
             "circuit": self._name,
             "before": before.value,
             "reason": reason,

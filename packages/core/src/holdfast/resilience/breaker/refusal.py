@@ -1,7 +1,7 @@
 """`CircuitOpenError`: what a circuit answers in the place of a call, or of one that opened it."""
 
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import pybreaker
 
@@ -55,7 +55,11 @@ class CircuitOpenError(errors.CircuitOpenError, pybreaker.CircuitBreakerError):
     # One is made for every call that is refused: it takes its arguments as they are, without a
     # constructor in Python, and says what follows from them when it is asked. What AppError's
     # constructor would set are class attributes as well.
-    __init__ = Exception.__init__
+    if TYPE_CHECKING:
+
+        def __init__(self, *arguments: object) -> None: ...
+    else:
+        __init__ = Exception.__init__
 
     @property
     def name(self) -> str | None:

@@ -56,19 +56,21 @@ class StoredCircuit:
         if found is not State.CLOSED:
             self._follow(found)
 
-    def notice(self) -> None:
-        """Follow what was changed elsewhere."""
-        if self._is_writing:
-            return
+    def notice(self) -> bool:
+        """Follow what was changed elsewhere; tell whether there may be something to tell of."""
         ours = self.circuit.state
+        if self._is_writing:
+            return False
         found = self.books.state(ours)
         if found is ours and (ours is not State.OPEN or not self._is_dated_anew()):
-            return
-        if self.turn.try_acquire():
-            try:
-                self._follow_changes()
-            finally:
-                self.turn.release()
+            return False
+        if not self.turn.try_acquire():
+            return False
+        try:
+            self._follow_changes()
+        finally:
+            self.turn.release()
+        return True
 
     def acquire(self) -> Permit | None:
         """Return leave to make one call, or None when another thread is about to probe.
@@ -170,8 +172,7 @@ class StoredCircuit:
         """Go by a new time that the circuit stays open."""
         with self.turn:
             if self.circuit.state is State.OPEN:
-                until = self.circuit.period.since + self.circuit.terms.recovery_timeout
-                self.circuit.adopt(State.OPEN, until=until, reason=_ELSEWHERE)
+                self._follow(State.OPEN)
 
     # ----------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ class LocalStorage(pybreaker.CircuitMemoryStorage):
 
     def __init__(self) -> None:
         self._period: Callable[[], Period] | None = None
-        self._touched: Callable[[], None] = int
+        self._touched: Callable[[], object] = int
         self._counted_in: Period | None = None
         super().__init__(pybreaker.STATE_CLOSED)
 
@@ -160,7 +160,7 @@ class Books:
             if storage._fallback_circuit_state == pybreaker.STATE_OPEN:
                 self._fallback = State.OPEN
             storage = copy.copy(storage)
-            storage._redis = self._candid
+            storage._redis = self._candid  # type: ignore[assignment]  # it looks like a client
         self._storage = storage
         self._known = _Known()
         self._is_away = False
