@@ -102,8 +102,9 @@ class LivePolicy:
         if self.breaker is None:
             gate.period = True
         else:
-            gate.leave = self.breaker.breaker.circuit.unwatch
-            self.breaker.breaker.watch(gate)
+            circuit = self.breaker.breaker.circuit
+            gate.leave = circuit.unwatch
+            circuit.watch(gate)
 
     def shape(self) -> Shape:
         """Return what the short way has to do."""
