@@ -326,6 +326,13 @@ def kills(session: nox.Session) -> None:
     )
 
 
+@nox.session(requires=["wheels"])
+def herd(session: nox.Session) -> None:
+    """Let 200 threads call a dependency that goes down for five seconds, in five ways; takes --write."""
+    install(session, wheel("holdfast"), groups=("calls",))
+    session.run("python", "-m", "benchmarks.herd", *session.posargs, env={"PYTHONPATH": ""})
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, format, spelling, layers, docstrings of tests and sizes."""
