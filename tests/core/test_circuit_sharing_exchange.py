@@ -290,12 +290,16 @@ def test_a_store_that_is_away_is_left_alone_longer_and_longer(service: Service) 
     assert worker.exchanger.exchange() == EVERY
 
 
-def test_who_sees_failures_looks_more_often(service: Service) -> None:
-    """Others may see them at the same time, and the fleet is about to open."""
-    (worker, *_) = service.workers
-    worker.fail()
+def test_all_look_more_often_while_one_sees_failures(service: Service) -> None:
+    """The fleet may be about to open; when it has, there is nothing to hurry for."""
+    service.exchange()
+    service.workers[0].fail()
 
-    assert worker.exchanger.exchange() == SOON
+    waits = [worker.exchanger.exchange() for worker in service.workers]
+    service.open()
+
+    assert waits == [SOON] * 4
+    assert [worker.exchanger.exchange() for worker in service.workers] == [EVERY] * 4
 
 
 # which circuits

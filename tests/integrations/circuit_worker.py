@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, cast
 
 import redis.connection
 
+from holdfast import Breaker, CircuitOpenError, Policy
 from holdfast.integrations.redis_circuits import RedisStore
-from holdfast.resilience.breaker import CircuitOpenError
-from holdfast.resilience.breaking import Breaker
-from holdfast.resilience.policy import Policy
 from holdfast.runtime import Runtime, configure
 from holdfast.testing import RecordingReporter
 

@@ -42,7 +42,8 @@ def name() -> Iterator[str]:
     made = f"test-{os.urandom(6).hex()}"
     yield made
     client = redis.Redis.from_url(URL)  # pyright: ignore[reportUnknownMemberType]
-    for key in [*client.scan_iter(f"*{made}*")]:
+    keys: list[bytes] = [*client.scan_iter(f"*{made}*")]  # pyright: ignore[reportUnknownMemberType]
+    for key in keys:
         client.delete(key)
     client.close()
 

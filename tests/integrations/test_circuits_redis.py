@@ -21,6 +21,8 @@ need("redis")
 import pybreaker  # noqa: E402  # with what is known to be there
 import redis  # noqa: E402  # after it is known to be there
 
+pytestmark = pytest.mark.timeout(240)  # machines may be busy with other tests
+
 ROOT = Path(__file__).parents[2]
 WORKERS = 8
 PROMISE = 2.0
@@ -311,6 +313,26 @@ def test_each_recovers_by_itself_while_redis_is_away(fleet: Fleet) -> None:
     assert "circuit.closed" not in events
 
 
+def test_a_redis_that_hangs_holds_up_no_call(fleet: Fleet) -> None:
+    """It takes connections and answers nothing: calls go on, and what is open stays open."""
+    fleet.start(quorum=0.75, recovery=60.0)
+    fleet.tell("fail", 0)
+    fleet.until(lambda: fleet.states()[0] == "open")
+    fleet.server.stop()
+    fleet.until(lambda: all("sharing.lost" in seen["events"] for seen in fleet.look()))
+
+    before = [seen["calls"] for seen in fleet.look()]
+    fleet.exchange(2)
+    after = fleet.look()
+    fleet.server.go_on()
+    fleet.until(lambda: all("sharing.restored" in seen["events"] for seen in fleet.look()))
+
+    # More than one call for each exchange that waited half a second in vain.
+    assert all(seen["calls"] > calls + 10 for seen, calls in zip(after, before, strict=True))
+    assert [seen["touched"] for seen in after] == [["holdfast-circuits"]] * WORKERS
+    assert fleet.states() == ["open"] + ["closed"] * 7
+
+
 def test_redis_is_not_needed_to_start(fleet: Fleet) -> None:
     """Workers that find no Redis call and protect all the same, and share when it is there."""
     fleet.server.kill()
@@ -318,11 +340,13 @@ def test_redis_is_not_needed_to_start(fleet: Fleet) -> None:
     fleet.tell("fail", 0, 1, 2, 3)
     fleet.until(lambda: fleet.states()[:4] == ["open"] * 4)
     alone = fleet.states()
+    touched = {name for seen in fleet.look() for name in seen["touched"]}
 
     fleet.server.start()
     fleet.until(lambda: fleet.states() == ["open"] * WORKERS)
 
     assert alone == ["open"] * 4 + ["closed"] * 4
+    assert touched == {"holdfast-circuits"}
 
 
 def test_stock_pybreaker_sees_the_opening_of_the_fleet(fleet: Fleet) -> None:

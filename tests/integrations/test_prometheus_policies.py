@@ -29,7 +29,10 @@ Samples = dict[tuple[str, ...], float]
 def samples(body: bytes) -> Samples:
     """Return the samples of policies, by name and labels but the service."""
     return {
-        (sample.name, *(value for label, value in sorted(sample.labels.items()) if label != "service")): sample.value
+        (
+            sample.name,
+            *(value for label, value in sorted(sample.labels.items()) if label != "service"),
+        ): sample.value
         for family in text_string_to_metric_families(body.decode())
         for sample in family.samples
         if "policy" in sample.labels and not sample.name.endswith("_created")

@@ -1,7 +1,7 @@
 """What workers share of circuits, in Redis: one record of each circuit, and who has opened it.
 
-Extra: `pip install "holdfast[redis]"`. One round trip for each worker and second, and one more for a
-change; every key expires; nothing connects before the first of them. All times are the server's.
+Extra: `pip install "holdfast[redis]"`. One round trip for each worker and exchange, and one more
+for a change; every key expires; nothing connects before the first of them. All times are the server's.
 """
 
 from collections.abc import Iterable, Mapping

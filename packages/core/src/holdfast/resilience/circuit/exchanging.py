@@ -23,7 +23,7 @@ from holdfast.resilience.circuit.sharing import Fleet, Heard, Order, Own, Store,
 EVERY: Final = 1.0
 """Seconds between two exchanges, unless a circuit changes its state."""
 SOON: Final = 0.25
-"""Seconds between two exchanges while this worker sees failures: others may see them, too."""
+"""Seconds between two exchanges while any worker sees failures: the fleet may be about to open."""
 LEAST: Final = 0.05
 """Seconds between two exchanges at least, however often circuits change their state."""
 MAX_CIRCUITS: Final = 1000
@@ -126,25 +126,24 @@ class Exchanger:
         try:
             if self._store is None:
                 self._store = self._connect()
-            is_failing = self._exchange(self._store)
+            is_tense = self._exchange(self._store)
         except Exception as failure:  # noqa: BLE001  # whatever a library raises: each goes its own way
             return self._lost(failure)
         if self._failures:
             self._failures, self._pause = 0, 0.0
             self._tell(None)
-        return SOON if is_failing else EVERY
+        return SOON if is_tense else EVERY
 
     def _exchange(self, store: Store) -> bool:
-        """Exchange all circuits; tell whether this worker has opened one by itself."""
+        """Exchange all circuits; tell whether any worker has opened one by itself."""
         with self._lock:
             circuits = dict(self._circuits)
         found = {name: circuit.told(self.member) for name, circuit in circuits.items()}
         owns = {name: own for name, own in found.items() if own is not None}
-        failing = {name: own.is_failing for name, own in owns.items()}
-        heard = store.exchange(self.member, failing)
+        heard = store.exchange(self.member, {name: own.is_failing for name, own in owns.items()})
         for name, told in heard.items():
             self._settle(store, name, owns[name], told, circuits[name])
-        return any(failing.values())
+        return any(told.failing for told in heard.values())
 
     def _settle(self, store: Store, name: str, own: Own, heard: Heard, circuit: Shared) -> None:
         """Write what this worker proposes, unless another was faster, and do what the record says."""

@@ -229,7 +229,7 @@ def _closing(own: Own, heard: Heard) -> _Changes:
     if heard.stock is not None and heard.stock.state is State.CLOSED:
         return _closed("a worker of pybreaker closed it")
     follows = heard.fleet.version == own.known.version
-    return _closed("its probes succeeded") if follows and own.has_recovered else {}
+    return _closed("the circuit of one worker closed") if follows and own.has_recovered else {}
 
 
 def _opened(until: float, reason: str) -> _Changes:
