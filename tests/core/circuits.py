@@ -32,7 +32,11 @@ class Ear:
 
     def transitions(self) -> list[tuple[str, str, str]]:
         """Return the changes of state: before, after, and why."""
-        return [(each[1].value, each[2].value, each[3]) for each in self.heard if each[0] == "transition"]
+        return [
+            (each[1].value, each[2].value, each[3])
+            for each in self.heard
+            if each[0] == "transition"
+        ]
 
 
 class Bench:

@@ -198,7 +198,10 @@ def test_only_rules_of_durations_ask_for_them() -> None:
         (lambda: Consecutive(0), "Consecutive.failures must be at least 1, not 0"),
         (lambda: CountWindow(0.0), "CountWindow.rate is a share, above 0 and at most 1, not 0.0"),
         (lambda: CountWindow(calls=0), "CountWindow.calls must be at least 1"),
-        (lambda: CountWindow(calls=5, minimum=6), r"must not exceed calls \(5\), or it never opens"),
+        (
+            lambda: CountWindow(calls=5, minimum=6),
+            r"must not exceed calls \(5\), or it never opens",
+        ),
         (lambda: TimeWindow(1.1), "TimeWindow.rate is a share"),
         (lambda: TimeWindow(seconds=0.0), "TimeWindow.seconds must be more than 0, and finite"),
         (lambda: TimeWindow(minimum=0), "TimeWindow.minimum must be at least 1"),

@@ -225,7 +225,9 @@ def test_a_call_of_the_ramp_that_says_nothing_gives_its_place_back() -> None:
     st.lists(st.sampled_from(["ask", "succeed", "ignore", "wait", "long"]), max_size=120),
     st.sampled_from([(0.1,), (0.25, 0.5), (0.3, 0.3, 1.0)]),
 )
-def test_no_more_than_the_share_is_ever_under_way(steps: list[str], ramp: tuple[float, ...]) -> None:
+def test_no_more_than_the_share_is_ever_under_way(
+    steps: list[str], ramp: tuple[float, ...]
+) -> None:
     """Whatever comes between, the calls let through since a share began are its part of all, rounded up."""
     bench = Bench(Terms(2, 10.0, 2, ramp=ramp, ramp_step=4.0))
     bench.begin_ramp()
