@@ -69,7 +69,9 @@ def test_latency_ends_at_the_deadline(way: Way, runtime: RecordingRuntime) -> No
 
 def test_other_layers_take_it_for_the_dependency(way: Way, runtime: RecordingRuntime) -> None:
     """Retries are made, the circuit counts and opens."""
-    policy = Policy("stock", Retry(5), Breaker(failure_threshold=2), Chaos(fault="SERVICE_UNAVAILABLE"))
+    policy = Policy(
+        "stock", Retry(5), Breaker(failure_threshold=2), Chaos(fault="SERVICE_UNAVAILABLE")
+    )
 
     with pytest.raises(CircuitOpenError):
         way.call(policy, fine, "881")
@@ -92,7 +94,7 @@ def test_a_decorated_function_is_disturbed_from_its_first_call(
 @given(st.floats(0, 1), st.integers(0, 2**32))
 def test_the_rate_is_a_share_of_the_draws(rate: float, seed: int) -> None:
     """Which calls are disturbed is what chance draws, and the same seed draws the same."""
-    runtime, draws = RecordingRuntime(seed=seed), random.Random(seed)
+    runtime, draws = RecordingRuntime(seed=seed), random.Random(seed)  # noqa: S311  # drawn as the runtime draws
     policy = Policy("stock", Chaos(rate=rate, result=("disturbed",)))
 
     with environment.activated(runtime):
@@ -132,7 +134,14 @@ def fail(message: str) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"rate": -0.1}, {"rate": 1.1}, {"latency": -1.0}, {"latency": float("inf")}, {"times": -1}, {"result": (1, 2)}],
+    [
+        {"rate": -0.1},
+        {"rate": 1.1},
+        {"latency": -1.0},
+        {"latency": float("inf")},
+        {"times": -1},
+        {"result": (1, 2)},
+    ],
 )
 def test_impossible_disturbances_are_refused(wrong: dict[str, float]) -> None:
     """With what is wrong."""

@@ -113,7 +113,10 @@ def test_the_check_names_what_does_not_go_together() -> None:
     found = answer(RecordingRuntime(told).policies, "policies", "check")
 
     assert found.status == 1
-    assert f"POLICIES: no policy is named 'inspected plane'; did you mean {PLAIN.name!r}?" in found.text
+    assert (
+        f"POLICIES: no policy is named 'inspected plane'; did you mean {PLAIN.name!r}?"
+        in found.text
+    )
     assert f"policy {PLAIN.name!r}: Timeout cannot be made" in found.text
 
 

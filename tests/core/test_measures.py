@@ -44,7 +44,10 @@ def test_calls_are_counted_by_outcome(runtime: RecordingRuntime) -> None:
 
     found = numbers(runtime)
 
-    assert {what: found["calls", "stock", what] for what in ("success", "failure", "rejected", "ignored")} == {
+    assert {
+        what: found["calls", "stock", what]
+        for what in ("success", "failure", "rejected", "ignored")
+    } == {
         "success": 3,
         "failure": 2,
         "rejected": 1,
@@ -68,7 +71,13 @@ def test_an_override_is_the_state(runtime: RecordingRuntime) -> None:
 
 def test_other_layers_say_what_they_know(runtime: RecordingRuntime) -> None:
     """Retries and what is left of the budget, places, answers of a cache, disturbances."""
-    policy = Policy("stock", Retry(3), Bulkhead(2), Cached(ttl=60.0), Chaos(fault="SERVICE_UNAVAILABLE", times=2))
+    policy = Policy(
+        "stock",
+        Retry(3),
+        Bulkhead(2),
+        Cached(ttl=60.0),
+        Chaos(fault="SERVICE_UNAVAILABLE", times=2),
+    )
 
     @policy
     def stock_of(sku: str) -> int:

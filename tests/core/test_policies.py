@@ -194,7 +194,15 @@ class TestExplain:
         policy = Policy("stock", Retry(attempts=5), Timeout(2.0), Fallback(len))
         told = load_settings(
             Settings,
-            {"POLICIES": {"stock": {"RETRY": {"RETRY_AFTER_LIMIT": 5}, "TIMEOUT": "OFF", "DEADLINE": {"SECONDS": 9}}}},
+            {
+                "POLICIES": {
+                    "stock": {
+                        "RETRY": {"RETRY_AFTER_LIMIT": 5},
+                        "TIMEOUT": "OFF",
+                        "DEADLINE": {"SECONDS": 9},
+                    }
+                }
+            },
         )
         runtime = RecordingRuntime(told)
         runtime.policies.of(policy)
@@ -280,7 +288,7 @@ class TestChaosInProduction:
         ],
     )
     def test_it_needs_a_place_without_users_or_a_switch(
-        self, settings: dict[str, object], allowed: bool
+        self, settings: dict[str, object], *, allowed: bool
     ) -> None:
         """A policy that fails on purpose refuses to be made elsewhere, in code and by settings alike."""
         told = load_settings(Settings, {"reporters": [], **settings}, case="lower")

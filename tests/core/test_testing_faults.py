@@ -32,9 +32,9 @@ class TestFailTimes:
             assert decorated("first") == "first"
             assert runtime.recorded.names("retry.scheduled") == ["retry.scheduled"] * 2
             assert way.call(policy, fine, "second") == "second"
-        with fail_times(9, ServiceUnavailableError, policy="payments"):
-            with pytest.raises(ServiceUnavailableError):
-                decorated("third")
+        nine = fail_times(9, ServiceUnavailableError, policy="payments")
+        with nine, pytest.raises(ServiceUnavailableError):
+            decorated("third")
         assert decorated("fourth") == "fourth"
 
     def test_a_policy_that_was_not_called_yet_fails_too(
@@ -49,9 +49,9 @@ class TestFailTimes:
         policy = Policy("payments", Breaker(failure_threshold=2))
         way.call(policy, fine, "x")
         for _ in range(2):
-            with fail_times(1, ServiceUnavailableError, policy="payments"):
-                with pytest.raises(ServiceUnavailableError):
-                    way.call(policy, fine, "x")
+            once = fail_times(1, ServiceUnavailableError, policy="payments")
+            with once, pytest.raises(ServiceUnavailableError):
+                way.call(policy, fine, "x")
 
         with pytest.raises(CircuitOpenError):
             way.call(policy, fine, "x")
@@ -108,9 +108,9 @@ class TestRecorded:
         """Those of others do not count; what happened instead is said."""
         policies = [Policy(name, Breaker(failure_threshold=1)) for name in ("payments", "orders")]
         for policy in policies:
-            with fail_times(1, ServiceUnavailableError, policy=policy.name):
-                with pytest.raises(ServiceUnavailableError):
-                    policy.call(fine, "x")
+            once = fail_times(1, ServiceUnavailableError, policy=policy.name)
+            with once, pytest.raises(ServiceUnavailableError):
+                policy.call(fine, "x")
         runtime.policies.circuit("payments").close()
 
         runtime.recorded.assert_transitions("payments", "open", "closed")
@@ -145,7 +145,7 @@ class TestCurrent:
         assert drawn[0] == drawn[1] != drawn[2]
 
 
-SUITE = '''
+SUITE = """
 import sys
 
 import pytest
@@ -184,7 +184,7 @@ async def later():
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
-'''
+"""
 
 
 def test_the_plugin_gives_each_test_a_runtime(tmp_path: Path) -> None:

@@ -69,15 +69,19 @@ def test_what_cannot_be_done_fails(
 
 def test_settings_tune_the_policies_of_the_project(project: RecordingProject) -> None:
     """Keys are in upper case, names as written."""
-    tuned = {"REPORTERS": [], "POLICIES": {PAYMENTS.name: {"RETRY": {"ATTEMPTS": 9}}}}
-    with override_settings(HOLDFAST=tuned):
+    tuned = {PAYMENTS.name: {"RETRY": {"ATTEMPTS": 9}}}
+    with override_settings(HOLDFAST={"REPORTERS": [], "POLICIES": tuned}):
         assert "attempts = 9 (settings)" in said("policies", "show", PAYMENTS.name)
 
 
 @pytest.mark.parametrize(
     ("policies", "ids", "why"),
     [
-        ({"payment-gatewai": {"RETRY": "OFF"}}, ["holdfast.W012"], "did you mean 'payment-gateway'?"),
+        (
+            {"payment-gatewai": {"RETRY": "OFF"}},
+            ["holdfast.W012"],
+            "did you mean 'payment-gateway'?",
+        ),
         ({PAYMENTS.name: {"TIMEOUT": {}}}, ["holdfast.E003"], "Timeout cannot be made"),
         ({PAYMENTS.name: {"RETRY": "OFF"}}, [], ""),
     ],

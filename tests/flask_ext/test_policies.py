@@ -75,8 +75,8 @@ def test_the_check_names_settings_that_fit_no_policy(
     make_app: MakeApp, policies: dict[str, object], why: str
 ) -> None:
     """Before anything is called."""
-    result = make_app(HOLDFAST_POLICIES=policies).test_cli_runner().invoke(
-        args=["holdfast", "check"]
+    result = (
+        make_app(HOLDFAST_POLICIES=policies).test_cli_runner().invoke(args=["holdfast", "check"])
     )
 
     assert result.exit_code == 1

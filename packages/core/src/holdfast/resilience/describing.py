@@ -10,14 +10,13 @@ from holdfast.events import Scalar
 from holdfast.resilience.options import default_of, options_of
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
     from holdfast.resilience.live import LivePolicy
     from holdfast.resilience.tuning import Tuning
 
 Source: TypeAlias = Literal["code", "settings", "default"]
 """Who says what an option is."""
 
+_SILENCE: Final[Mapping[str, object]] = {}
 _LONGEST: Final = 200
 """Characters of a value that are told."""
 
@@ -78,7 +77,9 @@ class PolicyExplanation:
     def _lines(self) -> Iterator[str]:
         yield f"policy {self.name}, outermost layer first"
         for layer in self.layers:
-            yield f"  {layer.kind}" + (" (added by the settings)" if layer.source == "settings" else "")
+            yield f"  {layer.kind}" + (
+                " (added by the settings)" if layer.source == "settings" else ""
+            )
             for option in layer.options:
                 yield f"    {option.name} = {option.value} ({option.source})"
             for name, value in layer.state.items():
@@ -101,7 +102,7 @@ def explained(live: "LivePolicy", tuning: "Tuning | None") -> PolicyExplanation:
     layers: list[LayerExplanation] = []
     for spec, layer in zip(live.specs, live.layers, strict=True):
         kind = type(spec).__name__
-        told = {} if tuning is None else tuning.options.get(kind, {})
+        told = _SILENCE if tuning is None else tuning.options.get(kind, _SILENCE)
         source: Source = "code" if kind in in_code else "settings"
         options = tuple(_options(spec, told))
         layers.append(LayerExplanation(kind, source, options, facts_of(layer)))
@@ -138,8 +139,7 @@ def _pairs(value: object) -> Mapping[object, object] | None:
     if isinstance(value, Mapping):
         return cast("Mapping[object, object]", value)
     if is_dataclass(value) and not isinstance(value, type):
-        every = fields(cast("DataclassInstance", value))
-        return {each.name: cast("object", getattr(value, each.name)) for each in every}
+        return {each.name: cast("object", getattr(value, each.name)) for each in fields(value)}
     return None
 
 

@@ -45,17 +45,19 @@ def answer(policies: "Policies", area: str, action: str, name: str = "") -> Answ
         action: One of those in `AREAS`.
         name: Of a policy, where the action is about one.
     """
-    act, needs_name = _ACTIONS[area, action]
-    if needs_name is not bool(name):
-        need = f"say of which: {', '.join(policies.names())}" if needs_name else "takes no name"
-        return Answer(f"{area} {action}: {need}", 1)
+    of_all, of_one = _OF_ALL.get((area, action)), _OF_ONE.get((area, action))
     try:
-        return act(policies, name)
+        if of_one is not None and name:
+            return of_one(policies, name)
+        if of_all is not None and not name:
+            return of_all(policies)
     except (LookupError, RuntimeError, ValueError) as error:
         return Answer(str(error.args[0] if error.args else error), 1)
+    need = "takes no name" if of_one is None else f"say of which: {', '.join(policies.names())}"
+    return Answer(f"{area} {action}: {need}", 1)
 
 
-def _list_policies(policies: "Policies", name: str) -> Answer:
+def _list_policies(policies: "Policies") -> Answer:
     told = [policies.explain(name) for name in policies.names()]
     if not told:
         return Answer("no policies are defined in what is imported")
@@ -67,12 +69,12 @@ def _show_policy(policies: "Policies", name: str) -> Answer:
     return Answer(f"{policies.explain(name)}\n{_LOCAL}")
 
 
-def _check_policies(policies: "Policies", name: str) -> Answer:
+def _check_policies(policies: "Policies") -> Answer:
     found = [*policies.unnamed(), *policies.problems()]
     return Answer("\n".join(found), 1) if found else Answer("settings and policies go together")
 
 
-def _list_breakers(policies: "Policies", name: str) -> Answer:
+def _list_breakers(policies: "Policies") -> Answer:
     rows = [
         (each.name, *(_said(layer, fact) for fact in ("state", "override", "reason")))
         for each in map(policies.explain, policies.names())
@@ -101,16 +103,18 @@ def _reset(policies: "Policies", name: str) -> Answer:
     return Answer(_ENDS.format(name=name, what="reset"))
 
 
-_ACTIONS: Final[Mapping[tuple[str, str], tuple[Callable[["Policies", str], Answer], bool]]] = {
-    ("policies", "list"): (_list_policies, False),
-    ("policies", "show"): (_show_policy, True),
-    ("policies", "check"): (_check_policies, False),
-    ("breakers", "list"): (_list_breakers, False),
-    ("breakers", "show"): (_show_breaker, True),
-    ("breakers", "force-open"): (_force_open, True),
-    ("breakers", "reset"): (_reset, True),
+_OF_ALL: Final[Mapping[tuple[str, str], Callable[["Policies"], Answer]]] = {
+    ("policies", "list"): _list_policies,
+    ("policies", "check"): _check_policies,
+    ("breakers", "list"): _list_breakers,
 }
-"""What does it, and whether it is about one policy."""
+_OF_ONE: Final[Mapping[tuple[str, str], Callable[["Policies", str], Answer]]] = {
+    ("policies", "show"): _show_policy,
+    ("breakers", "show"): _show_breaker,
+    ("breakers", "force-open"): _force_open,
+    ("breakers", "reset"): _reset,
+}
+"""What does it, about all policies or about one."""
 
 
 def _layers(told: "PolicyExplanation") -> str:

@@ -9,7 +9,6 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from functools import cache
 from types import NoneType, SimpleNamespace, UnionType
 from typing import (
     TYPE_CHECKING,
@@ -80,7 +79,9 @@ def tuned(policy: Policy, tuning: Tuning | None) -> tuple[Spec, ...]:
 def key_of(kind: type[object]) -> str:
     """Return a class's name as a name of a setting, in lower case: `rate_limit` of `RateLimit`."""
     name = kind.__name__
-    return "".join(f"_{each}" if each.isupper() and i else each for i, each in enumerate(name)).lower()
+    return "".join(
+        f"_{each}" if each.isupper() and i else each for i, each in enumerate(name)
+    ).lower()
 
 
 def options_of(kind: type[object]) -> "tuple[Field[Any], ...]":
@@ -127,8 +128,6 @@ class _Reading(Reader):
             arms = [arm for arm in get_args(hint) if arm is NoneType or _is_writable(arm)]
             return super().read(Union[tuple(arms)], value, place)  # noqa: UP007  # made as it runs
         kinds = _kinds(hint)
-        if not kinds and isinstance(hint, type) and is_dataclass(hint):
-            kinds = (hint,)
         if not kinds:
             return super().read(hint, value, place)
         if isinstance(value, kinds):
@@ -153,7 +152,11 @@ class _Reading(Reader):
             value = {each: value[each] for each in value if each != key}
         found = self._options(kind, value, place)
         for option in options_of(kind):
-            if option.name not in found and default_of(option) is MISSING and len(self.problems) == before:
+            if (
+                option.name not in found
+                and default_of(option) is MISSING
+                and len(self.problems) == before
+            ):
                 self.report(place.at(self.notation.spell(option.name)), "is required")
         self._judge(kind, found, place, whole=True)
         return None if len(self.problems) > before else _make(kind, found)
@@ -223,11 +226,15 @@ def _changed(kind: type[Spec], standing: Spec | None, options: Mapping[str, obje
     try:
         return cast("Spec", _make(kind, {**kept, **options}))
     except TypeError as error:  # of the generated constructor: an option is missing
-        raise ValueError(f"{kind.__name__} cannot be made of what the settings say: {error}") from None
+        raise ValueError(
+            f"{kind.__name__} cannot be made of what the settings say: {error}"
+        ) from None
 
 
 def _values(spec: Spec) -> dict[str, object]:
-    return {option.name: cast("object", getattr(spec, option.name)) for option in options_of(type(spec))}
+    return {
+        option.name: cast("object", getattr(spec, option.name)) for option in options_of(type(spec))
+    }
 
 
 def _make(kind: type[object], values: Mapping[str, object]) -> object:
@@ -253,7 +260,6 @@ def _named(kind: type[object], sentence: str) -> list[str]:
     return [option.name for option in options_of(kind) if option.name in words]
 
 
-@cache  # of classes, which there are few of
 def hints_of(kind: type[object]) -> Mapping[str, object]:
     """Return the types of those options of a class that settings can hold."""
     return dict(_hints(kind))
@@ -281,17 +287,14 @@ def _is_writable(hint: object) -> bool:
         return _is_writable(args[0])
     if kind is Mapping:
         return _is_writable(args[1])
-    return bool(_kinds(hint)) or (isinstance(hint, type) and is_dataclass(hint))
+    return bool(_kinds(hint))
 
 
 def _kinds(hint: object) -> tuple[type[object], ...]:
-    """Return the dataclasses that a protocol may stand for: those of its module that have what it asks for."""
+    """Return the dataclasses a value may be of: of a protocol, those of its module that have what it asks for."""
     if not isinstance(hint, type) or not getattr(hint, "_is_protocol", False):
-        return ()
+        return (hint,) if isinstance(hint, type) and is_dataclass(hint) else ()
     wanted = {name for name, value in vars(hint).items() if callable(value) and name[0] != "_"}
     beside = vars(sys.modules[hint.__module__]).values()
-    return tuple(
-        each
-        for each in beside
-        if isinstance(each, type) and is_dataclass(each) and wanted and wanted <= set(dir(each))
-    )
+    made = [each for each in beside if isinstance(each, type) and is_dataclass(each)]
+    return tuple(each for each in made if wanted and wanted <= set(dir(each)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import wraps
 from itertools import count
 from types import TracebackType
-from typing import ParamSpec, TypeVar, cast
+from typing import ParamSpec, Self, TypeVar, cast
 
 from holdfast.callables import is_async
 from holdfast.resilience.chaos import Chaos, FaultMade
@@ -64,7 +64,7 @@ class Failing:
 
         return cast("Callable[_Params, _Result]", awaited if is_async(function) else plain)
 
-    def __enter__(self) -> "Failing":
+    def __enter__(self) -> Self:
         if self.policy is None:
             raise ValueError("fail_times() needs the name of a policy to be used in a `with`")
         chaos = Chaos(fault=self.error, times=self.times)

@@ -22,7 +22,7 @@ def holdfast_clock() -> "FakeClock":
 
 
 @pytest.fixture
-def holdfast_runtime(holdfast_clock: "FakeClock") -> "Generator[RecordingRuntime, None, None]":
+def holdfast_runtime(holdfast_clock: "FakeClock") -> Generator["RecordingRuntime", None, None]:
     """A fresh runtime that everything in the test finds: seeded chance, events kept, chaos allowed."""
     from holdfast.testing import RecordingRuntime  # noqa: PLC0415  # as above
 
