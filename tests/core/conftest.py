@@ -1,5 +1,6 @@
 """What tests of the core share: every protected call is tried on a thread and on an event loop."""
 
+import weakref
 from collections.abc import Generator
 from typing import cast
 
@@ -17,8 +18,12 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 
 @pytest.fixture
-def runtime() -> Generator[RecordingRuntime, None, None]:
-    """Give every call of a test one fresh runtime, with a clock that stands still."""
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Generator[RecordingRuntime, None, None]:
+    """Give every call of a test one fresh runtime, with a clock that stands still.
+
+    It is the only one of the process, as in a real one, so that decorated functions take the short way.
+    """
+    monkeypatch.setattr(environment, "_known", weakref.WeakSet[environment.Environment]())
     made = RecordingRuntime()
     with environment.activated(made):
         yield made

@@ -7,7 +7,7 @@ from holdfast.codes import Severity
 from holdfast.events import Event, Scalar
 from holdfast.forks import ForkSafeLock
 from holdfast.resilience.binding import shut_gates
-from holdfast.resilience.breaking import Breaker, BreakerLayer
+from holdfast.resilience.breaking import Breaker
 from holdfast.resilience.chaos import Chaos
 from holdfast.resilience.describing import PolicyExplanation, PolicySnapshot, explained, snapshot_of
 from holdfast.resilience.live import LivePolicy
@@ -73,14 +73,14 @@ class Policies:
         return sorted({*self._live, *(policy.name for policy in declared())})
 
     def circuit(self, name: str) -> "Circuit":
-        """Return the circuit of a policy, to look at it or to override what it decides.
+        """Return the circuit of a policy, or of short forms, to look at it or to override what it decides.
 
         Raises:
             LookupError: When there is no such policy, or it has no circuit.
         """
-        for layer in self.named(name).layers:
-            if isinstance(layer, BreakerLayer):
-                return layer.breaker.circuit
+        for live in (self.named(name), self._lone.get(name)):
+            if live is not None and live.breaker is not None:
+                return live.breaker.breaker.circuit
         raise LookupError(f"policy {name!r} has no circuit: no Breaker is among its layers")
 
     def explain(self, name: str) -> PolicyExplanation:
@@ -214,7 +214,7 @@ class Policies:
         if found is not None and found[0] is self._with_circuit(form.name):
             return found[1]
         full = _declared_as(form.name)
-        if full is not None:
+        if full is not None and form.name not in self._live:
             self.of(full)
         with self._lock:
             behind = self._with_circuit(form.name)
