@@ -400,6 +400,27 @@ def test_a_place_may_be_given_back_in_the_middle_of_the_bookkeeping() -> None:
     assert (places.in_progress, places.waiting) == (0, 0)
 
 
+def test_who_leaves_as_soon_as_called_is_seen_to_by_who_called() -> None:
+    """The one that holds the lock looks once more before it goes: nobody else may come by for long."""
+    places = Places(1, 1)
+    first, second = Place(), Place()
+
+    class Leaving(Signal):
+        """Leaves in the very moment of its turn."""
+
+        def give(self) -> None:
+            super().give()
+            places.leave(second)
+
+    assert places.enter(first)
+    assert not places.enter(second)
+    second.turn = Leaving()
+    places.leave(first)
+
+    assert second.turn.given
+    assert (places.in_progress, places.waiting) == (0, 0)
+
+
 def test_who_leaves_twice_or_never_entered_takes_nothing_along() -> None:
     """Nobody else loses a place by it."""
     places = Places(1, 0)

@@ -120,6 +120,32 @@ def test_a_block_waits_for_a_place(runtime: RecordingRuntime) -> None:
     assert order == ["first", "second"]
 
 
+def test_a_block_that_is_cancelled_while_it_waits_leaves_the_queue(
+    runtime: RecordingRuntime,
+) -> None:
+    """At once, and not when somebody lets go of it."""
+    policy = Policy("stock", Bulkhead(1, queue=1, wait=30.0))
+    places = layer_of(policy, BulkheadLayer).places
+    places.enter(Place())
+    block = policy.acalling()
+
+    async def enter() -> None:
+        async with block:
+            pass
+
+    async def cancel() -> None:
+        task = asyncio.create_task(enter())
+        await FakeClock().asleep(0.0)
+        assert places.waiting == 1
+        task.cancel()
+        await asyncio.wait((task,))
+        assert task.cancelled()
+
+    asyncio.run(cancel())
+
+    assert (places.in_progress, places.waiting) == (1, 0)
+
+
 def test_blocks_are_calls_of_the_rate(run: Running) -> None:
     """They use up slots, and are refused without one."""
     policy = Policy("stock", RateLimit(1.0))
