@@ -31,6 +31,7 @@ from holdfast.resilience.circuit.terms import Terms
 _Result = TypeVar("_Result")
 _Exclusion = type[BaseException] | Callable[[Any], bool]
 _THEIRS: Final = {"pybreaker", "unittest.mock"}
+_LEAST: Final = {"fail_max": 1, "reset_timeout": 0, "success_threshold": 1}
 _NEVER: Final = Consecutive(2**62)
 """The rule of a circuit whose failures are counted by its storage."""
 
@@ -83,7 +84,9 @@ class CircuitBreaker(Counting):
         ignore_excluded: bool = False,
         clock: Clock | None = None,
     ) -> None:
-        _check(fail_max=fail_max, reset_timeout=reset_timeout, success_threshold=success_threshold)
+        _check("fail_max", fail_max)
+        _check("reset_timeout", reset_timeout)
+        _check("success_threshold", success_threshold)
         clock = clock or SystemClock()
         terms = Terms(
             failure_threshold=fail_max,
@@ -279,6 +282,7 @@ class CircuitBreaker(Counting):
 
     @fail_max.setter
     def fail_max(self, number: int) -> None:
+        _check("fail_max", number)
         self.circuit.terms = replace(self.circuit.terms, failure_threshold=number)
         self._fail_max = number
 
@@ -289,6 +293,7 @@ class CircuitBreaker(Counting):
 
     @reset_timeout.setter
     def reset_timeout(self, timeout: float) -> None:
+        _check("reset_timeout", timeout)
         self.circuit.terms = replace(
             self.circuit.terms, recovery_timeout=timeout, max_recovery_timeout=timeout
         )
@@ -302,6 +307,7 @@ class CircuitBreaker(Counting):
 
     @success_threshold.setter
     def success_threshold(self, threshold: int) -> None:
+        _check("success_threshold", threshold)
         self.circuit.terms = replace(self.circuit.terms, success_threshold=threshold)
         self._success_threshold = threshold
 
@@ -321,9 +327,8 @@ def _any_cause(error: BaseException) -> Cause:  # noqa: ARG001  # as `CauseOf` s
     return Cause()
 
 
-def _check(*, fail_max: float, reset_timeout: float, success_threshold: float) -> None:
-    numbers = {"fail_max": (fail_max, 1), "reset_timeout": (reset_timeout, 0)}
-    numbers["success_threshold"] = (success_threshold, 1)
-    for option, (number, least) in numbers.items():
-        if number < least:
-            raise ValueError(f"CircuitBreaker({option}=…) must be at least {least}, not {number}")
+def _check(option: str, number: float) -> None:
+    if number < _LEAST[option]:
+        raise ValueError(
+            f"{option} of a CircuitBreaker must be at least {_LEAST[option]}, not {number}"
+        )

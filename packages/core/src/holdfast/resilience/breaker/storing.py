@@ -179,6 +179,7 @@ class Books:
         found = self._tried(lambda: State(self._storage.state), None)
         if found is None:
             return self._without(ours)
+        self._is_away = False
         if self._candid is not None and not self._candid.had_state and ours is State.OPEN:
             self._catch_up(ours)  # Redis forgot: nobody closed the circuit
             return ours
@@ -279,5 +280,4 @@ class Books:
                 self._is_away = True
                 complain(f"the storage of circuit {self._name!r} fails: {error}")
             return default
-        self._is_away = False
         return value
