@@ -5,9 +5,9 @@ from collections.abc import Generator
 from typing import cast
 
 import pytest
+
 from holdfast import environment
 from holdfast.testing import RecordingRuntime
-
 from tests.core.ways import OnLoop, OnThread, Way
 
 
