@@ -1,6 +1,7 @@
 """Circuits for tests: with a clock that stands still, and what their watchers were told."""
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 from holdfast.resilience.circuit.circuit import Circuit
@@ -27,8 +28,11 @@ class Ear:
         for name in names or set(NAMES) - {"admitted", "success", "decided"}:
             setattr(self, name, self._hearing(name))
 
-    def _hearing(self, name: str) -> Any:
-        return lambda *arguments: self.heard.append((name, *arguments))
+    def _hearing(self, name: str) -> Callable[..., None]:
+        def hear(*arguments: object) -> None:
+            self.heard.append((name, *arguments))
+
+        return hear
 
     def transitions(self) -> list[tuple[str, str, str]]:
         """Return the changes of state: before, after, and why."""
@@ -49,7 +53,7 @@ class Bench:
             terms or Terms(2, 10.0, 2, ramp=()),
             clock=self.clock,
             refusal=RefusedError,
-            chance=random.Random(881),
+            chance=random.Random(881),  # noqa: S311  # no secret
             watchers=[self.ear],
         )
 

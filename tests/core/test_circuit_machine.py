@@ -25,7 +25,7 @@ class Model:
     until: float = 0.0
     holder: int = 0
     lease: float = 0.0
-    told: list[tuple[str, str]] = field(default_factory=list)
+    told: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
     def enter(self, state: str, until: float = 0.0) -> None:
         """Change the state."""
@@ -98,7 +98,7 @@ class CircuitMachine(RuleBasedStateMachine):
         """One of the calls under way ends, not the oldest first."""
         permit, period, holder = self.permits.pop(data.draw(st.integers(0, len(self.permits) - 1)))
         getattr(permit, result)()
-        getattr(permit, "failure")()
+        permit.failure()
         self.model.settle(period, holder, result, self.now)
 
     @precondition(lambda self: self.gate.period is not None)

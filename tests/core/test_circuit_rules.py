@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.resilience.circuit.line import GRAIN
+from holdfast.resilience.circuit.line import GRAIN, Line
 from holdfast.resilience.circuit.period import EVERY
 from holdfast.resilience.circuit.rules import AnyOf, Consecutive, CountWindow, Rule
 from holdfast.resilience.circuit.terms import Terms
-from holdfast.resilience.circuit.windows import SlowRate, TimeWindow
+from holdfast.resilience.circuit.windows import SlowRate, TimeTally, TimeWindow
 from tests.core.circuits import Bench
 
 MANY = 10**9
@@ -18,6 +18,13 @@ MANY = 10**9
 def bench_of(rule: Rule) -> Bench:
     """Return a circuit that opens by a rule."""
     return Bench(Terms(rule=rule))
+
+
+def line_of(bench: Bench) -> Line:
+    """Return what a window of time keeps."""
+    tally = bench.circuit.period.tally
+    assert isinstance(tally, TimeTally)
+    return tally._line
 
 
 @given(st.lists(st.booleans(), max_size=120), st.integers(1, 12), st.integers(1, 12))
@@ -84,9 +91,8 @@ def test_a_time_window_is_right_to_within_its_bound(steps: list[tuple[float, str
     now = bench.clock.monotonic()
     events.append((now, "failure"))
 
-    tally = bench.circuit.period.tally
     numbers = (bench.circuit.period.successes, sum(what == "failure" for _, what in events), 0)
-    successes, failures, _ = tally._line.within(now, numbers)  # type: ignore[union-attr]  # looks inside
+    successes, failures, _ = line_of(bench).within(now, numbers)
 
     def true(what: str, edge: float) -> int:
         return sum(1 for at, kind in events if kind == what and at > now - edge)
@@ -130,8 +136,7 @@ def test_memory_of_a_time_window_is_bounded() -> None:
         bench.clock.advance(0.001)
         bench.fail()
 
-    tally = bench.circuit.period.tally
-    assert len(tally._line._points) <= 2 * GRAIN + 4  # type: ignore[union-attr]  # looks inside
+    assert len(line_of(bench)._points) <= 2 * GRAIN + 4
 
 
 def test_slow_calls_open_it_although_they_succeed() -> None:

@@ -123,7 +123,12 @@ def test_an_open_circuit_refuses_within_the_function(
     assert circuit.snapshot().metrics.rejections == 3
 
 
-@pytest.mark.parametrize("layer", [Fallback(lambda number: -number), Retry(2)], ids=repr)
+def negated(number: int) -> int:
+    """Answer in the place of a call."""
+    return -number
+
+
+@pytest.mark.parametrize("layer", [Fallback(negated), Retry(2)], ids=repr)
 def test_whoever_has_an_answer_to_a_refusal_is_asked(
     alone: RecordingRuntime, long_ways: list[object], layer: Fallback | Retry
 ) -> None:

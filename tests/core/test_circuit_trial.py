@@ -221,39 +221,58 @@ def test_a_call_of_the_ramp_that_says_nothing_gives_its_place_back() -> None:
     assert bench.ask() is None
 
 
+class Herd:
+    """Calls of a ramp, and how many of them were let through since its share began."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.under_way: list[Permit] = []
+        self.step = self.asked = self.admitted = 0
+
+    def ask(self) -> None:
+        """A call begins."""
+        permit = self.bench.ask()
+        trial = self.bench.circuit.period.trial
+        if trial is None:
+            return
+        if self.step != trial._steps:
+            self.step, self.asked, self.admitted = trial._steps, 0, 0
+        self.asked += 1
+        self.admitted += permit is not None
+        if permit is not None:
+            self.under_way.append(permit)
+        assert self.admitted <= math.ceil(trial.share * self.asked)
+
+    def end(self, *, well: bool) -> None:
+        """A call ends, well or without saying anything."""
+        if not self.under_way:
+            return
+        permit = self.under_way.pop()
+        if well:
+            permit.success()
+            return
+        self.admitted -= permit.place == -self.step
+        permit.ignore()
+
+
 @given(
     st.lists(st.sampled_from(["ask", "succeed", "ignore", "wait", "long"]), max_size=120),
     st.sampled_from([(0.1,), (0.25, 0.5), (0.3, 0.3, 1.0)]),
 )
-def test_no_more_than_the_share_is_ever_under_way(
+def test_no_more_than_the_share_is_ever_let_through(
     steps: list[str], ramp: tuple[float, ...]
 ) -> None:
-    """Whatever comes between, the calls let through since a share began are its part of all, rounded up."""
+    """Whatever comes between, it is their part of all calls since the share began, rounded up."""
     bench = Bench(Terms(2, 10.0, 2, ramp=ramp, ramp_step=4.0))
     bench.begin_ramp()
-    permits: list[Permit] = []
-    asked = admitted = 0
-    step = None
-    for what in steps:
-        if what in ("wait", "long"):
-            bench.clock.advance(1.0 if what == "wait" else 5.0)
-        elif what == "ask":
-            permit = bench.ask()
-            trial = bench.circuit.period.trial
-            if trial is None:
-                assert bench.state == "closed"
-                return
-            if step != trial._steps:
-                step, asked, admitted = trial._steps, 0, 0
-            asked += 1
-            if permit is not None:
-                permits.append(permit)
-                admitted += 1
-            assert admitted <= math.ceil(trial.share * asked)
-        elif permits:
-            permit = permits.pop()
-            if what == "ignore" and permit.place == -(step or 0):
-                admitted -= 1
-            permit.success() if what == "succeed" else permit.ignore()
-            if bench.state == "closed":
-                return
+    herd = Herd(bench)
+    does: dict[str, Callable[[], None]] = {
+        "ask": herd.ask,
+        "succeed": lambda: herd.end(well=True),
+        "ignore": lambda: herd.end(well=False),
+        "wait": lambda: bench.clock.advance(1.0),
+        "long": lambda: bench.clock.advance(5.0),
+    }
+
+    for step in steps:
+        does[step]()

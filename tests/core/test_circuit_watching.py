@@ -1,6 +1,7 @@
 """Who watches a circuit is told after its lock is released, in order, once, and can do no harm."""
 
 import threading
+from itertools import pairwise
 
 import pytest
 
@@ -123,7 +124,7 @@ def test_transitions_that_race_are_told_in_their_order() -> None:
 
     told = bench.ear.transitions()
     assert len(told) > 8
-    assert all(one[1] == two[0] for one, two in zip(told, told[1:], strict=False))
+    assert all(one[1] == two[0] for one, two in pairwise(told))
     assert told[0][0] == "closed"
     assert told[-1][1] == bench.state
 

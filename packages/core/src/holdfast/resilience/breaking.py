@@ -80,8 +80,10 @@ class BreakerLayer:
         Args:
             handed: What that way handed over: the period, with the seconds if they were measured.
         """
-        period, spent = handed if isinstance(handed, tuple) else (handed, None)
-        return Permit(self.breaker.circuit, cast("Period", period), spent=spent)
+        if not isinstance(handed, tuple):
+            return Permit(self.breaker.circuit, cast("Period", handed))
+        period, spent = cast("tuple[Period, float]", handed)
+        return Permit(self.breaker.circuit, period, spent=spent)
 
     def steps(self, call: Call, inner: Inner) -> Steps:
         """Make the call if the circuit allows it, and tell the circuit how it ended."""

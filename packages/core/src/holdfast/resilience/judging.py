@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from holdfast.classify import Reading, leaves
+from holdfast.classify import Reading, as_group, leaves
 from holdfast.classify.classification import UNKNOWN_READING
 from holdfast.codes import Effect, ErrorKind, Fault
 from holdfast.resilience.circuit.cause import Cause
@@ -48,9 +48,12 @@ def is_green_timeout(error: BaseException) -> bool:
 
 
 def _is_mistake(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return all(map(_is_mistake, leaves(error)))
-    return isinstance(error, PROGRAMMER_ERRORS)
+    group = as_group(error)
+    return (
+        isinstance(error, PROGRAMMER_ERRORS)
+        if group is None
+        else all(map(_is_mistake, leaves(group)))
+    )
 
 
 def cause(error: BaseException, reading: Reading) -> Cause:
