@@ -661,6 +661,88 @@ def test_what_is_forgotten_during_an_outage_stays_forgotten(
     assert [asking.look(cache, key) for key in ("key", "set", "tagged")] == [None, None, None]
 
 
+def test_what_is_kept_after_an_outage_stays(
+    asking: Asking, remote: RemoteStore, clock: FakeClock
+) -> None:
+    """What was forgotten during the outage is not forgotten twice."""
+    cache = Cache("prices", store=remote, recovery=5.0)
+    remote.error = ConnectionError("refused")
+    asking.invalidate(cache, "881")
+    remote.error = None
+    clock.advance(5.0)
+    asking.invalidate(cache, "882")
+    finish_probes()
+
+    asking.set(cache, "881", "new")
+
+    assert asking.look(cache, "881") == "new"
+
+
+def test_what_another_process_has_forgotten_is_not_served_during_an_outage(
+    asking: Asking, remote: RemoteStore
+) -> None:
+    """If this one has seen it."""
+    cache = Cache("prices", store=remote)
+    asking.set(cache, "881", 1)
+    asking.set(cache, "882", 2, tags=("shoes",))
+    remote.kept.delete("hf:prices:v:881")
+    remote.kept.delete("hf:prices:t:shoes")
+    for key in ("881", "882"):
+        asking.look(cache, key)
+
+    remote.error = ConnectionError("refused")
+
+    assert [asking.look(cache, key) for key in ("881", "882")] == [None, None]
+
+
+def test_a_function_is_left_alone_during_an_outage_as_well(
+    asking: Asking, remote: RemoteStore, clock: FakeClock
+) -> None:
+    """Each process remembers for itself what failed."""
+    cache = Cache("prices", ttl=10.0, store=remote, backoff=Constant(5.0), recovery=60.0)
+    factory = Factory()
+    asking.get(cache, "881", factory)
+    clock.advance(10.0)
+    remote.error = ConnectionError("refused")
+    factory.error = DependencyError("no")
+
+    values = [asking.get(cache, "881", factory) for _ in range(3)]
+
+    assert values == ["value 1"] * 3
+    assert factory.calls == 2
+
+
+def test_what_another_process_has_just_computed_is_taken(
+    asking: Asking, remote: RemoteStore, runtime: RecordingRuntime
+) -> None:
+    """It was not there when it was looked for, and is when the lease is given."""
+    cache, factory = Cache("prices", store=remote), Factory()
+    cache.set("881", "theirs")
+    name = remote.entry_name()
+    theirs = remote.kept.get(name)
+    remote.kept.delete(name)
+    add = remote.add
+
+    def late(key: str, value: object, ttl: float) -> bool:
+        remote.kept.set(name, theirs, 60.0)
+        return add(key, value, ttl)
+
+    remote.add = late  # type: ignore[method-assign]  # another process, between two calls of this one
+
+    assert asking.get(cache, "881", factory) == "theirs"
+    assert factory.calls == 0
+    assert remote.kept.get("hf:prices:l:881") is None
+
+
+def test_a_store_that_is_empty_is_a_store(runtime: RecordingRuntime) -> None:
+    """Although it has a length of none."""
+    store = MemoryStore(10)
+
+    Cache("prices", store=store).set("881", 1)
+
+    assert len(store) == 1
+
+
 def test_a_pattern_reaches_nobody_during_an_outage(
     asking: Asking, remote: RemoteStore, runtime: RecordingRuntime
 ) -> None:
@@ -789,7 +871,10 @@ def test_tags_may_depend_on_the_arguments(runtime: RecordingRuntime) -> None:
     cache = Cache("prices")
     calls: list[str] = []
 
-    @cache.cached(key="price:{}".format, tags=lambda sku: (f"article:{sku}",), ttl=60.0)
+    def article(sku: str) -> tuple[str, ...]:
+        return (f"article:{sku}",)
+
+    @cache.cached(key="price:{}".format, tags=article, ttl=60.0)
     def price_of(sku: str) -> float:
         calls.append(sku)
         return 12.5

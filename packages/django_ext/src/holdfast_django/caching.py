@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 
 from django.conf import settings
 from django.core.cache import caches
@@ -39,7 +38,7 @@ class DjangoStore:
         """Return a number that is the same for the same cache."""
         return hash((DjangoStore, self._alias))
 
-    @cached_property
+    @property
     def blocking(self) -> bool:
         """Whether the cache is anywhere but in this process."""
         return not isinstance(self._cache, LocMemCache | DummyCache)

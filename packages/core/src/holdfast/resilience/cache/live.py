@@ -37,7 +37,9 @@ class LiveCache:
 
     def __init__(self, spec: "Cache", host: Host) -> None:
         self.spec = spec
-        store = spec.store or MemoryStore(spec.max_entries, host.clock)
+        store = spec.store
+        if store is None:
+            store = MemoryStore(spec.max_entries, host.clock)
         codec = _codec(spec, keeps_objects=store.keeps_objects)
         self._host = host
         self._time = host.clock.monotonic if codec is None else _wall(host)
