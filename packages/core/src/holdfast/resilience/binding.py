@@ -62,7 +62,8 @@ class _Bound:
         """Return the policy at work in the current runtime; opens the gate when there is no other."""
         host: Host = current_host()
         live = host.policies.of(self.policy)
-        if self.gate.period is None and self.is_short and environment.is_alone(host):
+        short = live.is_short and self.is_short
+        if short and self.gate.period is None and environment.is_alone(host):
             self._opened = live
             live.open(self.gate, self.shape)
             _gates.add(self.gate)

@@ -37,6 +37,7 @@ class LivePolicy:
 
     Attributes:
         layers: Live, by the specs.
+        is_short: Whether the short way knows all of them; else no call needs to ask for it.
     """
 
     def __init__(
@@ -58,6 +59,11 @@ class LivePolicy:
         if hedge is not None:
             hedge.tokens = None if self.retry is None else self.retry.bucket
         self._time = self._one(TimeLayer)
+        self.is_short = (
+            all(isinstance(each, _PASSED) for each in self.layers)
+            and self._one(DeadlineLayer) is None
+            and not (self.retry is not None and self.retry.is_judging)
+        )
         way: Inner = partial(make_call, clock=host.clock)
         for layer in reversed(self.layers):
             way = partial(layer.steps, inner=way)
@@ -91,9 +97,7 @@ class LivePolicy:
 
     def open(self, gate: Gate, shape: Shape) -> None:
         """Let calls of a function take the short way, if that does all that this policy asks for."""
-        if self.shape() != shape or not all(isinstance(each, _PASSED) for each in self.layers):
-            return
-        if self._one(DeadlineLayer) is not None or (self.retry is not None and self.retry.is_judging):
+        if not self.is_short or self.shape() != shape:
             return
         gate.scope = UNBOUNDED if self.retry is None else (math.inf, self.retry.first)
         gate.succeeded = int if self.retry is None else self.retry.succeeded
