@@ -117,6 +117,7 @@ class RetryLayer:
         self._retried = self._retries.__next__
         self._spec = spec
         self._host = host
+        self._delay = spec.backoff.delay
         self._monotonic = host.clock.monotonic
         self._scopes: tuple[Scope, ...] = tuple(
             (math.inf, Attempt(number, spec.attempts)) for number in range(1, spec.attempts + 1)
@@ -129,14 +130,16 @@ class RetryLayer:
             return (yield from inner(call))
         trail: list[Failed] = []
         at, spent = current_scope.get()[0], 0.0
-        began = None if call.taken is not None else self._monotonic()
+        outcome, call.taken = (call.taken, None) if call.permit is None else (None, call.taken)
+        began = None if outcome is not None or call.taken is not None else self._monotonic()
         while True:
-            scope = self._scopes[len(trail)]
-            token = current_scope.set(scope if at == math.inf else (at, scope[1]))
-            try:
-                outcome = yield from inner(call)
-            finally:
-                current_scope.reset(token)
+            if outcome is None:
+                scope = self._scopes[len(trail)]
+                token = current_scope.set(scope if at == math.inf else (at, scope[1]))
+                try:
+                    outcome = yield from inner(call)
+                finally:
+                    current_scope.reset(token)
             if outcome.error is None and not (self.is_judging and self._is_unwanted(outcome.value)):
                 self.succeeded()
                 return outcome
@@ -152,7 +155,7 @@ class RetryLayer:
             if wait > MIN_WAIT:
                 yield Wait(self._host.clock, wait)
                 now = self._monotonic()
-            began = now
+            began, outcome = now, None
         if trail and outcome.error is not None:
             note(outcome.error, trail, self._spec.attempts, took)
         return outcome
@@ -170,7 +173,11 @@ class RetryLayer:
         asked = self._asked(error)
         if asked is None:
             return None
-        own = self._backoff(number - 1, previous)
+        try:
+            own = max(0.0, float(self._delay(number - 1, previous, self._host.chance)))
+        except Exception as failure:  # noqa: BLE001  # the call's own error has to come out
+            self._events.failed("backoff", failure)
+            own = 0.0
         wait, why = own + asked, ""
         if number >= self._spec.attempts:
             why = "attempts"
@@ -202,16 +209,9 @@ class RetryLayer:
             may_help = said.transient or self._is_named(error)
         else:
             may_help = False
-        return reading.asked if may_help else None
-
-    def _backoff(self, retries: int, previous: float) -> float:
-        """Return our own wait; of what somebody else's backoff says only what makes sense."""
-        try:
-            wait = float(self._spec.backoff.delay(retries, previous, self._host.chance))
-        except Exception as failure:  # noqa: BLE001  # the call's own error has to come out
-            self._events.failed("backoff", failure)
-            return 0.0
-        return max(0.0, wait)  # 0 for what is no number, too
+        if not may_help:
+            return None
+        return 0.0 if reading.spoken is None else reading.asked
 
     def _is_named(self, error: Exception) -> bool:
         for named in self._spec.on:
