@@ -4,6 +4,7 @@ import math
 import threading
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,6 +111,26 @@ def test_a_slow_probe_counts_when_it_comes_back() -> None:
     slow.success()
     other.success()
 
+    assert bench.state == "closed"
+
+
+@pytest.mark.parametrize("end", [Permit.success, Permit.ignore])
+def test_a_probe_of_an_earlier_trial_says_nothing(end: Callable[[Permit], None]) -> None:
+    """Neither its success nor its end changes who probes now."""
+    bench = Bench(Terms(2, 10.0, 1, probe_timeout=5.0, ramp=()))
+    bench.open()
+    bench.clock.advance(10.0)
+    first = bench.circuit.acquire()
+    bench.clock.advance(5.0)
+    bench.fail()
+    bench.clock.advance(10.0)
+    probe = bench.circuit.acquire()
+
+    end(first)
+
+    assert bench.state == "half-open"
+    assert bench.ask() is None
+    probe.success()
     assert bench.state == "closed"
 
 
