@@ -163,6 +163,13 @@ class TestReading:
 
         assert message[0].startswith("must be one of 'consecutive'")
 
+    def test_every_rule_that_ships_can_be_chosen(self) -> None:
+        """Wherever its class is."""
+        (message,) = told({"BREAKER": {"RULE": {"KIND": "none of them"}}}).values()
+
+        for kind in ("consecutive", "count_window", "time_window", "slow_rate", "any_of"):
+            assert f"{kind!r}" in message[0]
+
     def test_every_option_of_every_layer_is_read_or_refused(self) -> None:
         """There is no list of options to forget one in."""
         for kind in ORDER:

@@ -4,6 +4,7 @@ Any frozen dataclass that is a layer can be tuned; there is no list of options a
 field is a protocol, such as `Backoff`, the setting chooses among the dataclasses beside it by `KIND`.
 """
 
+import importlib
 import inspect
 import re
 import sys
@@ -291,10 +292,16 @@ def _is_writable(hint: object) -> bool:
 
 
 def _kinds(hint: object) -> tuple[type[object], ...]:
-    """Return the dataclasses a value may be of: of a protocol, those of its module that have what it asks for."""
+    """Return the dataclasses a value may be of.
+
+    Of a protocol, those of its module, and of the modules that it calls `FURTHER`, that have what it
+    asks for.
+    """
     if not isinstance(hint, type) or not getattr(hint, "_is_protocol", False):
         return (hint,) if isinstance(hint, type) and is_dataclass(hint) else ()
     wanted = {name for name, value in vars(hint).items() if callable(value) and name[0] != "_"}
-    beside = vars(sys.modules[hint.__module__]).values()
-    made = [each for each in beside if isinstance(each, type) and is_dataclass(each)]
+    names = vars(sys.modules[hint.__module__])
+    for module in names.get("FURTHER", ()):
+        names = {**names, **vars(importlib.import_module(module))}
+    made = [each for each in names.values() if isinstance(each, type) and is_dataclass(each)]
     return tuple(each for each in made if wanted and wanted <= set(dir(each)))

@@ -21,6 +21,10 @@ class Result(NamedTuple):
     failed: bool = False
 
 
+FURTHER: Final = ("holdfast.resilience.circuit.windows",)
+"""Modules of further rules, for settings that name one; loaded when some do."""
+
+
 class Tally(Protocol):
     """What a rule has counted in one closed period; called under the circuit's lock."""
 
