@@ -121,6 +121,10 @@ def test_forced_open_refuses_until_it_is_normal_again() -> None:
 def test_disabled_lets_every_call_through_and_counts_none() -> None:
     """Neither failures nor successes reach the state, open as it may be."""
     bench = Bench()
+    bench.circuit.disable()
+    bench.fail(5)
+    assert bench.state == "closed"
+    bench.circuit.normal()
     bench.open()
     bench.circuit.disable()
 

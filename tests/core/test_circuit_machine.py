@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -101,6 +102,17 @@ class CircuitMachine(RuleBasedStateMachine):
         permit.failure()
         self.model.settle(period, holder, result, self.now)
 
+    @rule(result=st.sampled_from(["success", "failure"]))
+    def do_thrice(self, result: str) -> None:
+        """Three calls end as soon as they begin, which changes most states."""
+        for _ in range(3):
+            before = len(self.permits)
+            self.ask()
+            if len(self.permits) > before:
+                permit, period, holder = self.permits.pop()
+                getattr(permit, result)()
+                self.model.settle(period, holder, result, self.now)
+
     @precondition(lambda self: self.gate.period is not None)
     @rule()
     def begin_short(self) -> None:
@@ -179,3 +191,4 @@ class CircuitMachine(RuleBasedStateMachine):
 
 
 TestCircuit = CircuitMachine.TestCase
+TestCircuit.settings = settings(max_examples=200, stateful_step_count=60)
