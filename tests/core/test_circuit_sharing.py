@@ -229,6 +229,16 @@ def test_a_store_that_forgot_an_opening_is_told_of_it() -> None:
     assert (fleet.state, fleet.version, fleet.until) == (OPEN, 8, 130.0)
 
 
+def test_versions_go_on_after_the_store_lost_them() -> None:
+    """Whoever still follows an earlier record sees that the next one is later."""
+    own = Own("a", OPEN, remaining=30.0, known=Fleet(CLOSED, 9))
+
+    fleet = proposed(own, heard(failing=8), 0.5)
+
+    assert fleet is not None
+    assert fleet.version == 10
+
+
 def test_nobody_probes_at_once_after_the_store_forgot() -> None:
     """Somebody may still have leave, and not know that the store does not."""
     own = Own("a", OPEN, known=Fleet(HALF_OPEN, 7, 101.0, holder="b"))

@@ -179,8 +179,6 @@ def taken(own: Own, fleet: Fleet, now: float) -> Order | None:
     if fleet.holder == own.member and now < fleet.until:
         is_new = fleet.version != own.known.version and own.state is State.OPEN
         return Order(State.HALF_OPEN, 0.0, fleet.reason) if is_new else None
-    if own.has_recovered and fleet.version == own.known.version:
-        return None  # and says so: it is about to close the fleet
     return Order(State.OPEN, max(0.0, fleet.until - now), fleet.reason)
 
 
