@@ -162,6 +162,20 @@ def test_after_the_stale_window_the_error_itself_comes_out(
     assert raised.value is factory.error
 
 
+def test_a_store_that_keeps_longer_than_it_was_told_changes_nothing(
+    asking: Asking, remote: RemoteStore, clock: FakeClock
+) -> None:
+    """The entry itself says until when it may be served."""
+    cache, factory = Cache("prices", ttl=10.0, stale=60.0, store=remote), Factory()
+    asking.get(cache, "881", factory)
+    remote.kept.set(remote.entry_name(), remote.kept.get(remote.entry_name()), 900.0)
+    clock.advance(70.0)
+    factory.error = DependencyError("no")
+
+    with pytest.raises(DependencyError):
+        asking.get(cache, "881", factory)
+
+
 def test_a_callers_fault_is_not_answered_by_a_stale_value(asking: Asking, clock: FakeClock) -> None:
     """What is not there any more is not there."""
     cache, factory = Cache("prices", ttl=10.0), Factory()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from inspect import Signature, signature
+from inspect import Parameter, signature
 from typing import Final, cast
 from uuid import UUID
 
@@ -19,6 +19,7 @@ _PLAIN: Final = frozenset(
     (str, int, float, bool, bytes, type(None), date, datetime, time, timedelta, Decimal, UUID)
 )
 """What tells itself apart by its `repr`, in every process alike."""
+_POSITIONAL: Final = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def safe_key(key: str, most: int = MAX_KEY) -> str:
@@ -48,12 +49,12 @@ class CallKey:
         function: Whose calls.
     """
 
-    __slots__ = ("_function", "_name", "_signature")
+    __slots__ = ("_function", "_name", "_names")
 
     def __init__(self, function: Callable[..., object]) -> None:
         self._function = function
         self._name = name_of(function)
-        self._signature: Signature | None = None
+        self._names: list[str] | None = None
 
     def of(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> str:
         """Return the key of a call.
@@ -72,12 +73,18 @@ class CallKey:
     def _by_position(
         self, args: tuple[object, ...], kwargs: Mapping[str, object]
     ) -> tuple[tuple[object, ...], str]:
-        """Return the arguments that have a position, and those that have none as text."""
-        self._signature = self._signature or signature(self._function)
-        bound = self._signature.bind(*args, **kwargs)
-        for each in bound.kwargs.values():
-            self._check(each)
-        return bound.args, f"{sorted(bound.kwargs.items())!r}" if bound.kwargs else ""
+        """Return the arguments that can have a position, and the others as text."""
+        if self._names is None:
+            parameters = signature(self._function).parameters.values()
+            self._names = [each.name for each in parameters if each.kind in _POSITIONAL]
+        rest, ordered = dict(kwargs), list(args)
+        for name in self._names[len(args) :]:
+            if name not in rest:
+                break
+            ordered.append(rest.pop(name))
+        for value in rest.values():
+            self._check(value)
+        return tuple(ordered), f"{sorted(rest.items())!r}" if rest else ""
 
     def _check(self, value: object) -> None:
         if type(value) is tuple:
