@@ -6,9 +6,9 @@ import pybreaker
 
 from holdfast.codes import Effect
 from holdfast.resilience.breaker.refusal import CircuitOpenError
+from holdfast.resilience.judging import is_green_timeout
 
 _MARK: Final = "__holdfast_circuits__"
-_GREEN: Final = {"gevent", "eventlet"}
 
 
 class _Counted(dict[int, int]):
@@ -21,18 +21,10 @@ class _Counted(dict[int, int]):
 def is_neutral(error: BaseException) -> bool:
     """Tell whether an error says nothing of the other side: no error of the call, or it was not made."""
     if not isinstance(error, Exception):
-        return not _is_green(error)
+        return not is_green_timeout(error)
     if isinstance(error, pybreaker.CircuitBreakerError) and not isinstance(error, CircuitOpenError):
         return True
     return getattr(error, "effect", None) is Effect.NONE
-
-
-def _is_green(error: BaseException) -> bool:
-    """Tell a time-out of green threads, which is no Exception lest `except Exception` swallow it."""
-    return any(
-        kind.__name__ == "Timeout" and kind.__module__.partition(".")[0] in _GREEN
-        for kind in type(error).__mro__
-    )
 
 
 def mark_counted(error: BaseException, circuit: object, number: int) -> None:
