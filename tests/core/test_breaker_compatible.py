@@ -8,8 +8,8 @@ from typing import Any
 
 import pybreaker
 import pytest
-from holdfast.resilience import breaker as ours
 
+from holdfast.resilience import breaker as ours
 from tests.core.breakers import (
     DownError,
     Heard,
@@ -464,12 +464,10 @@ def test_a_subclass_brings_states_of_its_own(kind: Kind) -> None:
     class OwnBreaker(kind):  # type: ignore[misc,valid-type]  # either of two classes
         """Has a lenient state."""
 
-        def _create_new_state(
-            self, new_state: str, prev_state: Any = None, notify: Any = False
-        ) -> Any:  # noqa: ANN401, FBT002  # pybreaker's
+        def _create_new_state(self, new_state: str, *further: Any, **more: Any) -> Any:  # noqa: ANN401  # pybreaker's
             if new_state == "closed":
-                return Lenient(self, prev_state=prev_state, notify=notify)
-            return super()._create_new_state(new_state, prev_state, notify)
+                return Lenient(self, *further, **more)
+            return super()._create_new_state(new_state, *further, **more)
 
     breaker = OwnBreaker(fail_max=1)
 

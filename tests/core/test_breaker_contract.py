@@ -6,8 +6,8 @@ from typing import Any
 
 import pybreaker
 import pytest
-from holdfast.resilience.breaker import CircuitBreaker, CircuitOpenError, CircuitRedisStorage
 
+from holdfast.resilience.breaker import CircuitBreaker, CircuitOpenError, CircuitRedisStorage
 from tests.core.breakers import (
     USES,
     DownError,

@@ -4,17 +4,17 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Event, Thread
 from typing import Any
 
 import pybreaker
 import pytest
+
 from holdfast import BulkheadFullError
 from holdfast.resilience.breaker import CircuitBreaker, CircuitOpenError
 from holdfast.testing import FakeClock
-
 from tests.core.breakers import (
     USES,
     DownError,
@@ -322,10 +322,8 @@ def test_an_error_that_a_generator_handles_is_none() -> None:
     @contextmanager
     @breaker
     def forgiving() -> Iterator[None]:
-        try:
+        with suppress(DownError):
             yield
-        except DownError:
-            pass
 
     with forgiving():
         fail()
@@ -353,7 +351,7 @@ def test_an_exception_with_a_metaclass_excludes_itself_alone() -> None:
     class Meta(type):
         """A metaclass."""
 
-    class Odd(Exception, metaclass=Meta):  # noqa: N818  # under test
+    class Odd(Exception, metaclass=Meta):  # under test
         """An odd exception."""
 
     theirs = pybreaker.CircuitBreaker(exclude=[Odd])

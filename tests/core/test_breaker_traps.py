@@ -9,11 +9,11 @@ from typing import Any
 
 import pybreaker
 import pytest
+
 from holdfast.codes import Effect
 from holdfast.resilience.breaker import CircuitBreaker, CircuitOpenError
 from holdfast.resilience.circuit.rules import CountWindow
 from holdfast.testing import FakeClock
-
 from tests.core.breakers import (
     DownError,
     Heard,
@@ -53,7 +53,9 @@ def test_calls_run_at_the_same_time() -> None:
     assert breaker.fail_counter == 0
 
 
-@pytest.mark.parametrize("kind", [pybreaker.CircuitBreaker, CircuitBreaker], ids=["pybreaker", "ours"])
+@pytest.mark.parametrize(
+    "kind", [pybreaker.CircuitBreaker, CircuitBreaker], ids=["pybreaker", "ours"]
+)
 def test_an_operator_does_not_wait_for_a_slow_call(kind: Any) -> None:  # noqa: ANN401  # one of two classes
     """With pybreaker the lock that `open` needs is taken until the call ends."""
     breaker = kind()
@@ -331,7 +333,9 @@ def test_a_rule_takes_the_place_of_failures_in_a_row() -> None:
 # refusals -----------------------------------------------------------------------------------------
 
 
-def _refusal(breaker: CircuitBreaker, function: Callable[..., object] = succeed) -> CircuitOpenError:
+def _refusal(
+    breaker: CircuitBreaker, function: Callable[..., object] = succeed
+) -> CircuitOpenError:
     with pytest.raises(CircuitOpenError) as caught:
         breaker.call(function)
     return caught.value

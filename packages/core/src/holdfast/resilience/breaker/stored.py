@@ -1,8 +1,7 @@
 """`StoredCircuit`: a circuit whose state and counters are kept in one of pybreaker's storages."""
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from holdfast.clock import Clock
 from holdfast.resilience.breaker.listening import ReentrantLock
@@ -10,6 +9,9 @@ from holdfast.resilience.breaker.storing import Books
 from holdfast.resilience.circuit.circuit import Circuit
 from holdfast.resilience.circuit.period import State
 from holdfast.resilience.circuit.permit import Permit
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _SAME: Final = 1.0
 """Seconds by which a time of opening differs from what was written: Redis keeps whole ones."""

@@ -97,12 +97,12 @@ class _Candid:
 
     def __init__(self, storage: pybreaker.CircuitRedisStorage) -> None:
         self._storage = storage
-        self._state_key = storage._namespace("state")
-        self._probe_key = storage._namespace("probe")
+        self._state_key = storage._namespace("state")  # noqa: SLF001  # pybreaker's keys
+        self._probe_key = storage._namespace("probe")  # noqa: SLF001  # as above
         self.had_state = True
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever the client has
-        command: Callable[..., object] = getattr(self._storage._redis, name)
+        command: Callable[..., object] = getattr(self._storage._redis, name)  # noqa: SLF001  # its client
 
         @wraps(command)
         def candid(*args: Any, **kwargs: Any) -> object:  # noqa: ANN401  # a command of Redis
@@ -157,10 +157,10 @@ class Books:
         self.is_local = isinstance(storage, LocalStorage)
         if isinstance(storage, pybreaker.CircuitRedisStorage):
             self._candid = _Candid(storage)
-            if storage._fallback_circuit_state == pybreaker.STATE_OPEN:
+            if storage._fallback_circuit_state == pybreaker.STATE_OPEN:  # noqa: SLF001  # its option
                 self._fallback = State.OPEN
             storage = copy.copy(storage)
-            storage._redis = self._candid  # type: ignore[assignment]  # it looks like a client
+            storage._redis = self._candid  # type: ignore[assignment]  # noqa: SLF001  # it looks like a client
         self._storage = storage
         self._known = _Known()
         self._is_away = False
