@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import sys
 import traceback
 from collections.abc import Callable
 from typing import cast
@@ -484,6 +485,53 @@ def test_the_traceback_does_not_grow_with_the_attempts(runtime: RecordingRuntime
         return len(traceback.extract_tb(caught.value.__traceback__))
 
     assert frames(1) == frames(7) <= 6
+
+
+@pytest.mark.parametrize("decorated", [False, True])
+def test_attempts_do_not_see_the_errors_before_them(
+    way: Way, runtime: RecordingRuntime, *, decorated: bool
+) -> None:
+    """No error is being handled in them, and none is the context of the last one."""
+    handled: list[BaseException | None] = []
+    errors = [down() for _ in range(3)]
+
+    def failing() -> None:
+        if not begun:
+            return
+        handled.append(sys.exception())
+        raise errors[len(handled) - 1]
+
+    begun: list[bool] = []
+    policy = Policy("stock", Retry(3, backoff=AT_ONCE))
+    function = way.decorate(policy, failing)
+    function()  # from now on it takes the short way
+    begun.append(True)
+    with pytest.raises(ServiceUnavailableError) as caught:
+        function() if decorated else way.call(policy, failing)
+
+    assert handled == [None, None, None]
+    assert caught.value is errors[2]
+    assert caught.value.__context__ is None
+
+
+def test_a_first_error_that_comes_out_shows_the_decorated_function_once(
+    runtime: RecordingRuntime,
+) -> None:
+    """On the short way one frame is ours."""
+    fails = [False]
+
+    @Policy("stock", Retry(3))
+    def asked() -> None:
+        if fails[0]:
+            raise ValidationError("no")
+
+    asked()
+    fails[0] = True
+    for _ in range(2):
+        with pytest.raises(ValidationError) as caught:
+            asked()
+        names = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+        assert names[1:] == ["guarded", "asked"]
 
 
 def test_events_tell_of_every_retry_and_of_the_end(way: Way, runtime: RecordingRuntime) -> None:

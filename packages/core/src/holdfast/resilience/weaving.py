@@ -6,7 +6,7 @@ and counts the success; everything else is said in one place, by the flow of the
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import update_wrapper
 from types import CoroutineType
 from typing import Any, Final, NamedTuple, Protocol, cast
@@ -168,16 +168,20 @@ def _lines(shape: Shape, signature: SignatureSource, *, is_asynchronous: bool) -
         yield " _h_begun = _h_gate.counted"
     yield " try:"
     yield f"  _h_result = {waiting}_h_function({signature.passed})"
-    yield " except BaseException as _h_error:"
-    if is_scoped:
-        yield "  _h_reset(_h_token)"
+    reset = [" _h_reset(_h_token)"] if is_scoped else []
     period = _MEASURED_PERIOD if shape.measured else "_h_period"
     begun = ", _h_begun" if shape.nested else ""
-    arguments = f"_h_error, {period}, {signature.args}, {signature.kwargs}{begun}"
-    yield f"  _h_outcome = {waiting}_h_failed({arguments})"
-    yield from _ENDING
-    if is_scoped:
-        yield " _h_reset(_h_token)"
+    arguments = f"{period}, {signature.args}, {signature.kwargs}{begun}"
+    failed = f" _h_outcome = {waiting}_h_failed(_h_error, {arguments})"
+    succeeded = (*reset, *_succeeded(shape, is_asynchronous=is_asynchronous))
+    if shape.retried:
+        yield from (*_KEEPING, *_inside(succeeded), *reset, _KEPT, failed, *_APART)
+    else:
+        yield from (_CAUGHT, *_inside((*reset, failed)), *_ENDING, *succeeded)
+
+
+def _succeeded(shape: Shape, *, is_asynchronous: bool) -> Iterator[str]:
+    """Yield what is done after a call that succeeded."""
     if not is_asynchronous:
         yield from _UNSEEN if shape.nested else _UNAWAITED
     if shape.retried:
@@ -188,6 +192,27 @@ def _lines(shape: Shape, signature: SignatureSource, *, is_asynchronous: bool) -
     yield " return _h_result"
 
 
+def _inside(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines one level further in."""
+    return (f" {line}" for line in lines)
+
+
+_CAUGHT: Final = " except BaseException as _h_error:"
+_KEEPING: Final = (_CAUGHT, "  _h_first = _h_error", " else:")
+_KEPT: Final = " _h_error = _h_first"
+_APART: Final = (
+    # Out of the `except`, in which every further attempt would be handling the first error.
+    " _h_first, (_h_last, _h_value) = None, _h_outcome",
+    " _h_outcome = None",
+    " if _h_last is None:",
+    "  return _h_value",
+    " try:",
+    "  if _h_last is _h_error and _h_error.__traceback__ is not None:",
+    "   _h_error.__traceback__ = _h_error.__traceback__.tb_next",
+    "  raise _h_last",
+    " finally:",
+    "  del _h_error, _h_last",
+)
 _TIMED_SCOPE: Final = "(_h_gate.monotonic() + _h_gate.seconds, _h_gate.scope[1])"
 _ENDING: Final = (
     "  if _h_outcome.error is _h_error:",
