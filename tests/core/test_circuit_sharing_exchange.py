@@ -17,7 +17,7 @@ from holdfast.resilience.circuit import exchanging
 from holdfast.resilience.circuit.circuit import Circuit
 from holdfast.resilience.circuit.exchanging import EVERY, SOON, Exchanger
 from holdfast.resilience.circuit.period import State
-from holdfast.resilience.circuit.sharing import HOLD, LEASE, Heard
+from holdfast.resilience.circuit.sharing import HOLD, LEASE, Fleet, Heard
 from holdfast.resilience.circuit.terms import Terms
 from holdfast.resilience.policy import Policy
 from holdfast.runtime import configure
@@ -305,7 +305,11 @@ def test_all_look_more_often_while_one_sees_failures(service: Service) -> None:
 def test_what_was_not_kept_is_not_done(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another was faster: what this worker would have written is nobody's state."""
     service.exchange()
-    monkeypatch.setattr(service.store, "settle", lambda *_: False)
+
+    def refuse(name: str, expected: int, fleet: Fleet) -> bool:
+        return False
+
+    monkeypatch.setattr(service.store, "settle", refuse)
     for worker in service.workers[:2]:
         worker.fail()
     service.exchange()

@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import random
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -17,6 +16,7 @@ from holdfast.settings import Settings
 from holdfast.strict import Notation
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable
 
     from holdfast.resilience.circuit.exchanging import Exchanger
@@ -88,7 +88,7 @@ class Sharer(Owner, Protocol):
         ...
 
     @property
-    def chance(self) -> random.Random:
+    def chance(self) -> "random.Random":
         """Draws what is left to chance."""
         ...
 

@@ -25,7 +25,7 @@ from holdfast.hooks.leaving.crash import Crash, SharedBudget
 from holdfast.hooks.leaving.departure import Departure
 from holdfast.loading import Loader
 from holdfast.origin import ErrorContext, Origin
-from holdfast.parts import exchanger, make_redactor, notes
+from holdfast.parts import Sharer, exchanger, make_redactor, notes
 from holdfast.record import failure_facts
 from holdfast.reporting.channel import turn
 from holdfast.reporting.dispatcher import Dispatcher, Reporter
@@ -112,7 +112,7 @@ class Runtime:
         self.notation = notation or Notation()
         loader = Loader(self.notation, self.redactor)
         self.alerts = _alerts(self, loader, self.notation)
-        self.sharing = exchanger(self, loader)
+        self.sharing = exchanger(cast("Sharer", self), loader)
         functions = loader.load_classifiers(self.settings.classifiers)
         middleware = loader.load_all("middleware", self.settings.middleware)
         handlers = loader.load_named("handlers", self.settings.handlers)
