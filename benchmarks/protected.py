@@ -6,7 +6,8 @@ from rows import Import, Line, Target, Timing
 _OPEN_WITH = "runs its body with an open circuit as well"
 _ASYNC = "books every coroutine as a success"
 _NO_BLOCK = "has no such form"
-_OURS, _DROP_IN, _TIMED = "**holdfast**, a policy", "**holdfast**, `CircuitBreaker`", "slow"
+_OURS, _CACHE = "**holdfast**, a policy", "**holdfast**, `Cache`"
+_DROP_IN = "**holdfast**, `CircuitBreaker`"
 
 
 def _line(label: str, module: str, case: str, base: str, target: Target | None = None) -> Line:
@@ -19,16 +20,17 @@ def _line(label: str, module: str, case: str, base: str, target: Target | None =
 
 
 def _lines(
-    case: str, base: str, target: Target, peers: tuple[str, ...], unable: dict[str, str]
+    case: str, base: str, target: Target | None, peers: tuple[str, ...], unable: dict[str, str]
 ) -> tuple[Line, ...]:
     """Return ours, the peers, and who cannot do it."""
-    ours = _line(_OURS, "holdfast", case, base, target)
-    able = [_line(_NAMES[name], name, case, base) for name in peers]
+    mode = ", asynchronous" if case.startswith("async") else ""
+    ours = _line((_CACHE if case == "hit" else _OURS) + mode, "holdfast", case, base, target)
+    able = [_line(_NAMES[name] + mode, name, case, base) for name in peers]
     nothing = Subject("peers.bare", "-", base)
     return (
         ours,
         *able,
-        *(Line(_NAMES[name], nothing, nothing, why=why) for name, why in unable.items()),
+        *(Line(_NAMES[name] + mode, nothing, nothing, why=why) for name, why in unable.items()),
     )
 
 
@@ -56,16 +58,13 @@ CALLS = (
     Timing(
         "closed",
         "A circuit breaker that is closed, a call that succeeds",
-        _HOW + "interlock-cb always keeps durations; ours does when a rule asks for them.",
+        _HOW
+        + "Our policy goes by the failure rate of the last 30 seconds, the drop-in class by failures in "
+        "a row, as pybreaker, circuitbreaker, aiobreaker and purgatory do. interlock-cb goes by failure and "
+        "slow-call rates of 100 calls, redress by failures of a minute.",
         (
             *_lines("call", "call", Target(6, "×"), ("pybreaker", *_BREAKERS), {}),
-            _line(
-                "**holdfast**, a policy that knows slow calls",
-                "holdfast",
-                "slow",
-                "call",
-                Target(11, "×"),
-            ),
+            _line(f"{_OURS} that knows slow calls", "holdfast", "slow", "call", Target(11, "×")),
             _line(_DROP_IN, "holdfast", "drop-in", "call", Target(6, "×")),
         ),
     ),
@@ -82,12 +81,15 @@ CALLS = (
         "block",
         "A circuit breaker around a `with` block",
         _HOW,
-        _lines(
-            "block",
-            "block",
-            Target(20, "×"),
-            ("purgatory", "pybreaker", "interlock"),
-            {"circuitbreaker": _OPEN_WITH, "aiobreaker": _NO_BLOCK, "redress": _NO_BLOCK},
+        (
+            *_lines(
+                "block",
+                "block",
+                None,
+                ("purgatory", "pybreaker", "interlock"),
+                {"circuitbreaker": _OPEN_WITH, "aiobreaker": _NO_BLOCK, "redress": _NO_BLOCK},
+            ),
+            _line(_DROP_IN, "holdfast", "drop-in block", "block"),
         ),
     ),
     Timing(
@@ -97,6 +99,7 @@ CALLS = (
         "[the comparison](reference/compared.md).",
         (
             *_lines("refusal", "refusal", Target(2.2, "×"), ("pybreaker", *_BREAKERS), {}),
+            _line(_DROP_IN, "holdfast", "drop-in refusal", "refusal", Target(2.2, "×")),
             *_lines(
                 "async refusal",
                 "async refusal",
@@ -111,12 +114,15 @@ CALLS = (
         "Sixteen threads, calls of 10 ms each",
         "Three calls of each thread, all begun together. The share of the bare throughput is one over "
         "*× base*.",
-        _lines("threads", "threads", Target(0.98, "share"), ("pybreaker", *_BREAKERS), {}),
+        (
+            *_lines("threads", "threads", Target(0.98, "share"), ("pybreaker", *_BREAKERS), {}),
+            _line(_DROP_IN, "holdfast", "drop-in threads", "threads", Target(0.98, "share")),
+        ),
     ),
     Timing(
         "retry",
         "A retry that has nothing to do",
-        _HOW,
+        _HOW + "Ours keeps its budget.",
         (
             *_lines("retry", "call", Target(5, "×"), _RETRIES, {}),
             *_lines("async retry", "async call", Target(3.5, "×"), _RETRIES, {}),
@@ -125,8 +131,8 @@ CALLS = (
     Timing(
         "two-failures",
         "A retry after two failures, with no wait between",
-        "Base is a loop with `try`. backoff, tenacity and stamina call `time.sleep(0)`, which costs "
-        "the most of it.",
+        "Base is a loop with `try`. The peers call `time.sleep(0)`, which costs the most of it on a thread. "
+        "Ours has no budget here, which calls that do nothing but fail would use up.",
         (
             *_lines("two failures", "two failures", Target(6, "×"), _RETRIES, {}),
             *_lines("async two failures", "async two failures", Target(6, "×"), _RETRIES, {}),
@@ -136,16 +142,18 @@ CALLS = (
         "policy",
         "Time limit, retry and circuit breaker around one call that succeeds",
         "interlock-cb: its pipeline, whose time limit takes a thread and whose retry is tenacity's; "
-        "redress: `Policy`; tenacity: over pybreaker, without a time limit, which neither has.",
+        "redress: `Policy`, whose time limit takes a thread as well; tenacity: over pybreaker, without a "
+        "time limit, which neither has.",
         (
             *_lines("policy", "call", Target(25, "×"), ("interlock", "redress", "tenacity"), {}),
-            *_lines("async policy", "async call", Target(25, "×"), ("interlock", "redress"), {}),
+            *_lines("async policy", "async call", None, ("interlock", "redress"), {}),
         ),
     ),
     Timing(
         "cache",
         "A value that is in the cache, in memory",
-        "Base is a function that looks into a dict. cachetools with a lock, as it asks of threads.",
+        "Base is a function that looks into a dict; the others are decorators. cachetools has a lock, as it "
+        "asks of threads.",
         _lines("hit", "look up", Target(35, "×"), ("cachetools", "dogpile"), {}),
     ),
 )
