@@ -129,14 +129,30 @@ def test_a_time_window_needs_its_share() -> None:
 
 
 def test_memory_of_a_time_window_is_bounded() -> None:
-    """However often calls fail."""
+    """However often calls fail; and it still knows how many of them lie within."""
     bench = bench_of(TimeWindow(1.0, 10.0, MANY))
 
     for _ in range(20_000):
         bench.clock.advance(0.001)
         bench.fail()
 
-    assert len(line_of(bench)._points) <= 2 * GRAIN + 4
+    line, now = line_of(bench), bench.clock.monotonic()
+    assert len(line._points) <= 2 * GRAIN + 4
+    failures = line.within(now, (0, 20_000, 0))[1]
+    assert 10_000 <= failures <= 10_000 * (1 + 2 / GRAIN)
+
+
+def test_successes_that_nobody_dated_are_taken_to_be_spread_evenly() -> None:
+    """Between one failure and the next, if they are few."""
+    bench = bench_of(TimeWindow(1.0, 10.0, MANY))
+    bench.fail()
+    for _ in range(40):
+        bench.clock.advance(0.5)
+        bench.succeed()
+
+    successes = line_of(bench).within(bench.clock.monotonic(), (40, 1, 0))[0]
+
+    assert 19.0 <= successes <= 21.0
 
 
 def test_slow_calls_open_it_although_they_succeed() -> None:

@@ -2,6 +2,7 @@
 
 import math
 import threading
+from collections import Counter, deque
 from collections.abc import Callable
 
 import pytest
@@ -227,6 +228,31 @@ def test_the_ramp_goes_by_the_usual_rate() -> None:
 
     usual = 10.0
     assert 0.25 * usual * 3.0 - 1 <= admitted <= 0.25 * usual * 3.0 + 2
+
+
+def test_a_herd_gets_no_more_than_half_of_what_was_usual_until_it_has_recovered() -> None:
+    """Ten times as many calls as ever, on a dependency that is back and slow: as by default."""
+    bench = Bench(Terms(5, 5.0, 2))
+    for _ in range(6000):
+        bench.clock.advance(0.01)
+        bench.succeed()
+    bench.open()
+    bench.clock.advance(5.0)
+
+    under_way: deque[tuple[float, Permit]] = deque()
+    admitted: Counter[int] = Counter()
+    while bench.state != "closed":
+        bench.clock.advance(0.01)
+        now = bench.clock.monotonic()
+        while under_way and under_way[0][0] <= now:
+            under_way.popleft()[1].success()
+        for permit in filter(None, [bench.ask() for _ in range(10)]):
+            under_way.append((now + 0.5, permit))
+            admitted[int(now)] += bench.state == "half-open"
+
+    usual = 100
+    assert max(admitted.values()) <= 0.5 * usual + 2
+    assert 15.0 <= bench.clock.monotonic() - 65.0 <= 18.0
 
 
 def test_a_call_of_the_ramp_that_says_nothing_gives_its_place_back() -> None:
