@@ -188,7 +188,6 @@ def _is_forgotten(own: Own, fleet: Fleet) -> bool:
 
 
 _Changes = Mapping[str, object]
-_NOTHING: Final[_Changes] = {}
 
 
 def _of_closed(own: Own, heard: Heard, quorum: float) -> _Changes:
@@ -199,7 +198,7 @@ def _of_closed(own: Own, heard: Heard, quorum: float) -> _Changes:
     if own.is_failing and heard.failing >= needed(quorum, heard.live):
         why = f"{heard.failing} of {heard.live} workers opened it"
         return _opened(heard.now + own.remaining, why)
-    return _NOTHING
+    return {}
 
 
 def _of_open(own: Own, heard: Heard) -> _Changes:
