@@ -74,9 +74,12 @@ if TYPE_CHECKING:
     from holdfast.record import ErrorHandled, ErrorRecord
     from holdfast.redact import Redactor
     from holdfast.resilience.backoff import Constant, Decorrelated, Exponential
+    from holdfast.resilience.breaker import CircuitBreaker
     from holdfast.resilience.breaking import Breaker
     from holdfast.resilience.budget import Budget
     from holdfast.resilience.bulkhead import Bulkhead
+    from holdfast.resilience.cache import Cache
+    from holdfast.resilience.cached import Cached
     from holdfast.resilience.circuit.rules import AnyOf, Consecutive, CountWindow
     from holdfast.resilience.circuit.windows import SlowRate, TimeWindow
     from holdfast.resilience.deadline import deadline, remaining, split
@@ -124,9 +127,12 @@ _HOMES = {
     "record": "ErrorHandled ErrorRecord",
     "redact": "Redactor",
     "resilience.backoff": "Constant Decorrelated Exponential",
+    "resilience.breaker": "CircuitBreaker",
     "resilience.breaking": "Breaker",
     "resilience.budget": "Budget",
     "resilience.bulkhead": "Bulkhead",
+    "resilience.cache": "Cache",
+    "resilience.cached": "Cached",
     "resilience.circuit.rules": "AnyOf Consecutive CountWindow",
     "resilience.circuit.windows": "SlowRate TimeWindow",
     "resilience.deadline": "deadline remaining split",
@@ -156,7 +162,10 @@ __all__ = [
     "Bulkhead",
     "BulkheadFullError",
     "BusinessLogicError",
+    "Cache",
+    "Cached",
     "CallRateError",
+    "CircuitBreaker",
     "CircuitOpenError",
     "Classification",
     "Classifier",
