@@ -333,6 +333,31 @@ def herd(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.herd", *session.posargs, env={"PYTHONPATH": ""})
 
 
+@nox.session(requires=["wheels"])
+def upstream(session: nox.Session) -> None:
+    """Run pybreaker's own tests against the drop-in class; takes the path of a checkout of pybreaker."""
+    if not session.posargs:
+        session.skip("give the path of a checkout of pybreaker, and arguments for pytest after it")
+    checkout, *options = session.posargs
+    install(session, wheel("holdfast[redis]"), groups=("tests", "upstream"))
+    # Its tests say `from pybreaker import *`, so this is the whole shim.
+    shim = temporary_folder() / "drop_in.py"
+    shim.write_text(
+        "import pybreaker\n"
+        "from holdfast.resilience import breaker\n"
+        "pybreaker.CircuitBreaker = breaker.CircuitBreaker\n"
+        "pybreaker.CircuitRedisStorage = breaker.CircuitRedisStorage\n"
+    )
+    # One test mocks a class of states, and asserts how pybreaker itself makes it for its listeners.
+    skipped = "not test_notify_called_on_state_change"
+    with session.chdir(checkout):
+        session.run(
+            *("python", "-m", "pytest", "-p", "drop_in", "-p", "no:randomly", "-c", os.devnull),
+            *("--rootdir", ".", "-k", skipped, *options, "tests/pybreaker_test.py"),
+            env={"PYTHONPATH": str(shim.parent)},
+        )
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, format, spelling, layers, docstrings of tests and sizes."""

@@ -1,9 +1,9 @@
 """Circuit breakers for tests: pybreaker's and ours, the ways to use one, and storages of all sorts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pybreaker
 
@@ -247,6 +247,11 @@ class OldStorage(pybreaker.CircuitBreakerStorage):
     def opened_at(self, at: datetime) -> None:
         self._set("opened_at", at)
 
+    if TYPE_CHECKING:  # it really has none, which Python does not mind
+
+        @property
+        def success_counter(self) -> int: ...
+
     def _get(self, name: str) -> Any:  # noqa: ANN401  # whatever it keeps
         return self.kept[name]
 
@@ -286,6 +291,3 @@ class FailingStorage(OldStorage):
     def _fail(self) -> None:
         if self.is_away:
             raise ConnectionError("the storage is away")
-
-
-Stored = Generator[pybreaker.CircuitBreakerStorage | None, None, None]

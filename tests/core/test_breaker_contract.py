@@ -1,7 +1,7 @@
 """One contract for every storage and every way to use a breaker."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pybreaker
@@ -49,13 +49,14 @@ def storage(request: pytest.FixtureRequest) -> Iterator[pybreaker.CircuitBreaker
             client.delete(key)
         client.close()
     else:
-        yield {
+        kinds: dict[str, Callable[[], pybreaker.CircuitBreakerStorage | None]] = {
             "default": lambda: None,
             "memory": lambda: pybreaker.CircuitMemoryStorage("closed"),
             "old": OldStorage,
             "slow": SlowStorage,
             "failing": FailingStorage,
-        }[request.param]()
+        }
+        yield kinds[request.param]()
 
 
 def test_a_circuit_opens_recovers_and_closes(

@@ -280,7 +280,7 @@ def test_a_storage_from_before_there_were_counters_of_successes_works() -> None:
 
 def test_one_fault_within_a_call_of_the_same_breaker_counts_once() -> None:
     """pybreaker counts it as often as the calls are nested; the same object raised again counts again."""
-    counters = {}
+    counters: dict[type, list[int]] = {}
     same = DownError("kept by a mock")
 
     def raise_same() -> None:
