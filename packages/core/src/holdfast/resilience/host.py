@@ -23,6 +23,10 @@ class Sharing(Protocol):
         """Share a circuit from now on, under a name; returns at once."""
         ...
 
+    def catch_up(self, timeout: float) -> bool:
+        """Hear and tell now, and wait for it; False when that was not possible in so many seconds."""
+        ...
+
 
 class Host(Environment, Protocol):
     """A runtime that keeps the live state of policies."""

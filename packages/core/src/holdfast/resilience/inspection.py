@@ -18,13 +18,19 @@ AREAS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What can be done, by what it is about; the first is done when nothing is said."""
 
-_LOCAL: Final = (
-    "This is the state of this command's process alone; every process of the service has its own."
-)
+_PATIENCE: Final = 5.0
+"""Seconds that a command waits for the store of shared circuits."""
+_ABOUT: Final = {
+    None: "This is the state of this command's process alone; every process of the service has its own.",
+    True: "State is what the workers share by now; counts are of this command's process alone.",
+    False: "The store of shared circuits cannot be asked: this is the state of this process alone.",
+}
+"""What a state is worth, by whether shared circuits could be asked."""
 _ENDS: Final = (
-    "{name} is {what} in this command's process alone, which ends now. No other process hears of it: "
-    "call runtime.policies.circuit({name!r}) there."
+    "{name} is {what} in this command's process alone, which ends now. No other process hears of it, "
+    "not even where circuits are shared: call runtime.policies.circuit({name!r}) there."
 )
+_TOLD: Final = "{name} is reset, and the workers that share it are told: they probe, and close."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,9 @@ def _list_policies(policies: "Policies") -> Answer:
 
 
 def _show_policy(policies: "Policies", name: str) -> Answer:
-    return Answer(f"{policies.explain(name)}\n{_LOCAL}")
+    policies.named(name)
+    about = _ABOUT[policies.catch_up(_PATIENCE)]
+    return Answer(f"{policies.explain(name)}\n{about}")
 
 
 def _check_policies(policies: "Policies") -> Answer:
@@ -75,6 +83,9 @@ def _check_policies(policies: "Policies") -> Answer:
 
 
 def _list_breakers(policies: "Policies") -> Answer:
+    for name in policies.names():
+        policies.named(name)
+    about = _ABOUT[policies.catch_up(_PATIENCE)]
     rows = [
         (each.name, *(_said(layer, fact) for fact in ("state", "override", "reason")))
         for each in map(policies.explain, policies.names())
@@ -83,14 +94,15 @@ def _list_breakers(policies: "Policies") -> Answer:
     ]
     if not rows:
         return Answer("no policy that is imported has a circuit breaker")
-    return Answer(f"{_table(('circuit', 'state', 'override', 'reason'), rows)}\n{_LOCAL}")
+    return Answer(f"{_table(('circuit', 'state', 'override', 'reason'), rows)}\n{about}")
 
 
 def _show_breaker(policies: "Policies", name: str) -> Answer:
     policies.circuit(name)
+    about = _ABOUT[policies.catch_up(_PATIENCE)]
     (layer,) = (each for each in policies.explain(name).layers if each.kind == "Breaker")
     rows = [(fact, str(value)) for fact, value in layer.state.items()]
-    return Answer(f"circuit {name}\n{_table((), rows)}\n{_LOCAL}")
+    return Answer(f"circuit {name}\n{_table((), rows)}\n{about}")
 
 
 def _force_open(policies: "Policies", name: str) -> Answer:
@@ -99,7 +111,11 @@ def _force_open(policies: "Policies", name: str) -> Answer:
 
 
 def _reset(policies: "Policies", name: str) -> Answer:
-    policies.circuit(name).reset()
+    circuit = policies.circuit(name)
+    knows = policies.catch_up(_PATIENCE)  # or nothing is there to undo
+    circuit.reset()
+    if knows and policies.catch_up(_PATIENCE):
+        return Answer(_TOLD.format(name=name))
     return Answer(_ENDS.format(name=name, what="reset"))
 
 

@@ -83,6 +83,18 @@ class Policies:
                 return live.breaker.breaker.circuit
         raise LookupError(f"policy {name!r} has no circuit: no Breaker is among its layers")
 
+    def catch_up(self, timeout: float) -> bool | None:
+        """Have shared circuits hear of the other workers, and tell them, now; for commands.
+
+        Args:
+            timeout: Seconds.
+
+        Returns:
+            Whether it was possible; None when circuits are not shared.
+        """
+        sharing = self._host.sharing
+        return None if sharing is None else sharing.catch_up(timeout)
+
     def explain(self, name: str) -> PolicyExplanation:
         """Return what a policy does, where each option comes from, and its live state.
 

@@ -9,6 +9,7 @@ import random
 import secrets
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Protocol
@@ -84,6 +85,7 @@ class Exchanger:
         """Be another worker, as a forked child is, which first waits a while: it may end at once."""
         self.member = secrets.token_hex(8)
         self._store: Store | None = None
+        self._awaited: deque[threading.Event] = deque()
         self._failures = 0
         self._pause = 0.0
         self._thread: threading.Thread | None = None
@@ -108,6 +110,20 @@ class Exchanger:
     def wake(self) -> None:
         """Exchange soon: a circuit has changed its state. While the store is away it waits longer."""
         self._woken.set()
+
+    def catch_up(self, timeout: float) -> bool:
+        """Exchange now and wait for it, as a command does; False when the store is away or slow.
+
+        Args:
+            timeout: Seconds.
+        """
+        if self._thread is None:
+            self.exchange()
+            return not self._failures
+        done = threading.Event()
+        self._awaited.append(done)
+        self.wake()
+        return done.wait(timeout) and not self._failures
 
     def close(self, timeout: float) -> None:
         """Exchange no more and let the others know; waits a limited time for an exchange under way.
@@ -180,7 +196,10 @@ class Exchanger:
             if stopped.wait(LEAST):
                 break
             woken.clear()  # before the exchange: what changes from now on is for the next
+            awaited = len(self._awaited)
             wait = self.exchange()
+            for _ in range(awaited):
+                self._awaited.popleft().set()
         if self._store is not None and not self._failures:
             with suppress(Exception):  # else it is forgotten by itself
                 self._store.leave(self.member, list(self._circuits))
