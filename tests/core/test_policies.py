@@ -76,6 +76,44 @@ class TestReload:
             assert attempts_of(decorated, failing) == 1
         runtime.close()
 
+    def test_reloads_beside_calls_on_the_short_way_leave_the_last_settings(self) -> None:
+        """A gate that was opened as settings changed is shut again."""
+        for known in tuple(environment._known):  # those of other tests that nobody closed
+            environment.dismiss(known)
+        runtime, policies = RecordingRuntime(), [Policy(f"busy-{n}", Retry(1)) for n in range(8)]
+        works = [True]
+
+        def call() -> str:
+            if works[0]:
+                return "fine"
+            raise ServiceUnavailableError("down")
+
+        decorated = [policy(call) for policy in policies]
+
+        def go_on() -> None:
+            for _ in range(300):
+                for each in decorated:
+                    each()
+
+        with runtime.current():
+            callers = [threading.Thread(target=go_on) for _ in range(3)]
+            for caller in callers:
+                caller.start()
+            for number in range(60):
+                runtime.policies.reload(
+                    {policy.name: {"RETRY": {"ATTEMPTS": number % 4 + 1}} for policy in policies}
+                )
+            for caller in callers:
+                caller.join()
+            works[0] = False
+            before = len(runtime.recorded.names("retry.scheduled"))
+            for each in decorated:
+                with pytest.raises(ServiceUnavailableError):
+                    each()
+
+        assert len(runtime.recorded.names("retry.scheduled")) - before == 3 * len(policies)
+        runtime.close()
+
     def test_layers_that_stay_the_same_keep_their_state(self, runtime: RecordingRuntime) -> None:
         """A bulkhead goes on with who is in it, a budget with what is left of it."""
         policy = Policy("stock", Retry(3), Bulkhead(2), Timeout(1.0))

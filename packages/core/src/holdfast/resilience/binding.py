@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from holdfast import environment
 from holdfast.callables import is_async
 from holdfast.flow import adrive, drive
+from holdfast.forks import ForkSafeLock
 from holdfast.resilience.breaking import Breaker
 from holdfast.resilience.call import Steps
 from holdfast.resilience.drivers import refuse_awaitable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from holdfast.resilience.policy import Policy
 
 _gates: "weakref.WeakSet[Gate]" = weakref.WeakSet()
+_gates_lock = ForkSafeLock()
 
 
 def bound(policy: "Policy", function: Callable[..., object]) -> Callable[..., object]:
@@ -66,8 +68,10 @@ class _Bound:
         if short and self.gate.period is None and environment.is_alone(host):
             self._opened = live
             live.open(self.gate, self.shape)
-            _gates.add(self.gate)
-            if host.policies.of(self.policy) is not live:  # reloaded meanwhile
+            with _gates_lock:
+                _gates.add(self.gate)
+            # Those that shut all gates may have passed this one by, a moment ago.
+            if host.policies.of(self.policy) is not live or not environment.is_alone(host):
                 self.gate.shut()
         return live
 
@@ -131,9 +135,11 @@ def shut_gates() -> None:
 
     When there comes to be more than one runtime, and when the settings of policies change.
     """
-    for gate in tuple(_gates):
+    with _gates_lock:
+        gates = tuple(_gates)
+        _gates.clear()
+    for gate in gates:
         gate.shut()
-    _gates.clear()
 
 
 environment.at_crowd(shut_gates)
