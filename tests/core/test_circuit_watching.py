@@ -5,10 +5,11 @@ from itertools import pairwise
 
 import pytest
 
+from holdfast.forks import ForkSafeLock
 from holdfast.resilience.circuit.circuit import Circuit
 from holdfast.resilience.circuit.period import State
 from holdfast.resilience.circuit.terms import Terms
-from holdfast.resilience.circuit.watching import NAMES, Watcher
+from holdfast.resilience.circuit.watching import NAMES, Watcher, Watchers
 from holdfast.resilience.weaving import Gate
 from tests.core.circuits import Bench, Ear
 
@@ -111,6 +112,25 @@ def test_methods_that_are_not_overridden_are_not_called() -> None:
     bench.circuit.add_watcher(Watcher())
 
     assert gate.period is not None
+
+
+def test_what_is_noted_at_the_last_moment_is_told() -> None:
+    """After the one who tells has looked for more, and before somebody else may."""
+    watchers, ear = Watchers(), Ear("slow")
+    watchers.add(ear)
+
+    class Late(ForkSafeLock):
+        def release(self) -> None:
+            if len(ear.heard) == 1:
+                watchers.note("slow", 2.0)
+            super().release()
+
+    watchers._telling = Late()
+    watchers.note("slow", 1.0)
+
+    watchers.tell()
+
+    assert ear.heard == [("slow", 1.0), ("slow", 2.0)]
 
 
 def test_transitions_that_race_are_told_in_their_order() -> None:
