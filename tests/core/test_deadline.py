@@ -201,9 +201,11 @@ def test_a_coroutine_is_cancelled_when_its_time_is_over(
             ended.append("cancelled")
             raise
 
+    function = policy(hanging)
+
     async def call() -> None:
         if decorated:
-            await policy(hanging)()
+            await function()
         else:
             await policy.acall(hanging)
 
