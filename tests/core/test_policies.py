@@ -1,7 +1,7 @@
 """The live policies of a runtime: reloading, explaining, finding by name."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -32,6 +32,36 @@ class Failing:
         raise ServiceUnavailableError("down")
 
 
+class Switched(Failing):
+    """Works until it is switched off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.works = True
+
+    def __call__(self) -> str:
+        """Answer, or fail."""
+        return "fine" if self.works else super().__call__()
+
+
+@pytest.fixture
+def alone() -> Iterator[RecordingRuntime]:
+    """A runtime to which all calls of the process belong."""
+    for known in tuple(environment._known):  # those of other tests that nobody closed
+        environment.dismiss(known)
+    made = RecordingRuntime()
+    with made.current():
+        yield made
+    made.close()
+
+
+def called(functions: list[Callable[[], object]], times: int) -> None:
+    """Call each so many times."""
+    for _ in range(times):
+        for function in functions:
+            function()
+
+
 def attempts_of(call: Callable[[], object], failing: Failing) -> int:
     """Return how many attempts one call makes."""
     before = failing.calls
@@ -54,65 +84,39 @@ class TestReload:
         runtime.policies.reload({})
         assert attempts_of(decorated, failing) == 4
 
-    def test_the_short_way_of_a_lone_runtime_takes_them_too(self) -> None:
+    def test_the_short_way_of_a_lone_runtime_takes_them_too(self, alone: RecordingRuntime) -> None:
         """Where calls look for no runtime, the gates of functions are opened anew."""
-        for known in tuple(environment._known):  # those of other tests that nobody closed
-            environment.dismiss(known)
-        runtime, failing = RecordingRuntime(), Failing()
-        works = [True]
+        service = Switched()
+        decorated = Policy("alone", Retry(4))(service)
 
-        def call() -> str:
-            return "fine" if works[0] else failing()
+        assert decorated() == decorated() == "fine"
+        alone.policies.reload({"alone": {"RETRY": {"ATTEMPTS": 2}}})
+        assert decorated() == decorated() == "fine"
+        service.works = False
 
-        decorated = Policy("alone", Retry(4))(call)
-        with runtime.current():
-            assert decorated() == decorated() == "fine"
-            runtime.policies.reload({"alone": {"RETRY": {"ATTEMPTS": 2}}})
-            assert decorated() == decorated() == "fine"
-            works[0] = False
+        assert attempts_of(decorated, service) == 2
+        alone.policies.reload({"alone": {"RETRY": "OFF", "TIMEOUT": {"SECONDS": 9}}})
+        assert attempts_of(decorated, service) == 1
 
-            assert attempts_of(decorated, failing) == 2
-            runtime.policies.reload({"alone": {"RETRY": "OFF", "TIMEOUT": {"SECONDS": 9}}})
-            assert attempts_of(decorated, failing) == 1
-        runtime.close()
-
-    def test_reloads_beside_calls_on_the_short_way_leave_the_last_settings(self) -> None:
+    def test_reloads_beside_calls_on_the_short_way_leave_the_last_settings(
+        self, alone: RecordingRuntime
+    ) -> None:
         """A gate that was opened as settings changed is shut again."""
-        for known in tuple(environment._known):  # those of other tests that nobody closed
-            environment.dismiss(known)
-        runtime, policies = RecordingRuntime(), [Policy(f"busy-{n}", Retry(1)) for n in range(8)]
-        works = [True]
+        policies = [Policy(f"busy-{number}", Retry(1)) for number in range(8)]
+        service = Switched()
+        decorated = [policy(service) for policy in policies]
 
-        def call() -> str:
-            if works[0]:
-                return "fine"
-            raise ServiceUnavailableError("down")
+        callers = [threading.Thread(target=called, args=(decorated, 300)) for _ in range(3)]
+        for caller in callers:
+            caller.start()
+        for number in range(60):
+            retry = {"RETRY": {"ATTEMPTS": number % 4 + 1}}
+            alone.policies.reload({policy.name: retry for policy in policies})
+        for caller in callers:
+            caller.join()
 
-        decorated = [policy(call) for policy in policies]
-
-        def go_on() -> None:
-            for _ in range(300):
-                for each in decorated:
-                    each()
-
-        with runtime.current():
-            callers = [threading.Thread(target=go_on) for _ in range(3)]
-            for caller in callers:
-                caller.start()
-            for number in range(60):
-                runtime.policies.reload(
-                    {policy.name: {"RETRY": {"ATTEMPTS": number % 4 + 1}} for policy in policies}
-                )
-            for caller in callers:
-                caller.join()
-            works[0] = False
-            before = len(runtime.recorded.names("retry.scheduled"))
-            for each in decorated:
-                with pytest.raises(ServiceUnavailableError):
-                    each()
-
-        assert len(runtime.recorded.names("retry.scheduled")) - before == 3 * len(policies)
-        runtime.close()
+        service.works = False
+        assert [attempts_of(each, service) for each in decorated] == [4] * len(policies)
 
     def test_layers_that_stay_the_same_keep_their_state(self, runtime: RecordingRuntime) -> None:
         """A bulkhead goes on with who is in it, a budget with what is left of it."""
