@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from holdfast.resilience.breaking import Breaker
 from holdfast.resilience.circuit.period import Override, State
 from holdfast.resilience.circuit.rules import Consecutive
 from holdfast.resilience.circuit.terms import Terms
@@ -341,6 +342,22 @@ def test_options_out_of_range_are_refused(options: dict[str, float], message: st
     """When they are written, with the name, the range, and what was given."""
     with pytest.raises(ValueError, match=message):
         Terms(**options)  # type: ignore[arg-type]  # by name
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"failure_threshold": "5"}, "Breaker.failure_threshold must be a number, not '5'"),
+        ({"recovery_timeout": None}, "Breaker.recovery_timeout must be a number, not None"),
+        ({"success_threshold": True}, "Breaker.success_threshold must be a number, not True"),
+        ({"ramp": [0.5]}, r"Breaker.ramp must be a tuple of numbers, not \[0.5\]"),
+        ({"ramp": ("half",)}, "Breaker.ramp must be a number, not 'half'"),
+    ],
+)
+def test_options_of_the_wrong_kind_are_refused(options: dict[str, object], message: str) -> None:
+    """By the name of what was written, not by Python's word for a comparison."""
+    with pytest.raises(TypeError, match=message):
+        Breaker(**options)  # type: ignore[arg-type]  # by name
 
 
 def test_terms_say_when_they_open() -> None:

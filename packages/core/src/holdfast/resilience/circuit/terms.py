@@ -3,12 +3,23 @@
 import math
 import random
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from holdfast.resilience.circuit.rules import Consecutive, Rule
 
 SHORTEST: Final = 1.0
 """Seconds below which no `Retry-After` shortens the time open."""
+
+_NUMBERS: Final = (
+    "failure_threshold",
+    "recovery_timeout",
+    "success_threshold",
+    "recovery_factor",
+    "jitter",
+    "probe_timeout",
+    "ramp_step",
+    "metrics_window",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,7 @@ class Terms:
 
     Raises:
         ValueError: For an option out of its range.
+        TypeError: For one that is no number, or a ramp that is no tuple of numbers.
     """
 
     failure_threshold: int = 5
@@ -50,6 +62,7 @@ class Terms:
     durations: bool = False
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         for name in ("failure_threshold", "success_threshold"):
             self._check(name, getattr(self, name) >= 1, "at least 1")
         self._check("recovery_timeout", 0 <= self.recovery_timeout < math.inf, "0 or more seconds")
@@ -92,6 +105,15 @@ class Terms:
         except OverflowError:
             seconds = most
         return seconds * (1 - self.jitter * chance.random()) if self.jitter else seconds
+
+    def _check_kinds(self) -> None:
+        name, ramp = type(self).__name__, cast("object", self.ramp)
+        if not isinstance(ramp, tuple):
+            raise TypeError(f"{name}.ramp must be a tuple of numbers, not {ramp!r}")
+        given: list[tuple[str, object]] = [(option, getattr(self, option)) for option in _NUMBERS]
+        for option, value in [*given, *(("ramp", share) for share in self.ramp)]:
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise TypeError(f"{name}.{option} must be a number, not {value!r}")
 
     def _check(self, name: str, is_right: bool, wanted: str) -> None:  # noqa: FBT001  # what was found
         if not is_right:
