@@ -193,22 +193,31 @@ def test_tasks_that_want_the_same_make_one_call() -> None:
 def test_threads_share_an_error_of_the_other_side_each_with_one_of_its_own() -> None:
     """One call fails for all."""
     runtime = configure(reporters=[])
-    slow = Slow(DependencyError("no", details={"host": "db"}))
+    error = DependencyError("no", details={"host": "db"})
+    entered: list[int] = []
+    calls: list[int] = []
     cache = Cache("herd")
 
+    def fail() -> str:
+        calls.append(len(entered))
+        while len(entered) < 20:
+            SystemClock().sleep(0.001)
+        SystemClock().sleep(0.3)  # they are about to wait
+        raise error
+
     def ask() -> Exception:
+        entered.append(1)
         with pytest.raises(DependencyError) as raised:
-            cache.get("key", slow)
+            cache.get("key", fail)
         return raised.value
 
     with environment.activated(runtime):
         errors = herd(ask)
-        calls = slow.calls
     runtime.close()
 
-    assert calls == 1
+    assert len(calls) == 1
     assert len({id(error) for error in errors}) == 20
-    assert {str(error) for error in errors} == {str(slow.error)}
+    assert {str(each) for each in errors} == {str(error)}
 
 
 def test_an_error_of_one_caller_is_not_that_of_the_others() -> None:
@@ -257,10 +266,6 @@ def test_who_has_waited_long_enough_asks_alone(runtime: RecordingRuntime) -> Non
         release.wait(10)
         return "late"
 
-    with environment.activated(runtime):
-        thread = threading.Thread(target=herd, args=(lambda: None, 1))
-        thread.start()
-        thread.join()
     found: list[str] = []
 
     def first() -> None:

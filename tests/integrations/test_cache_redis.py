@@ -170,17 +170,17 @@ class Refusing:
 
     def close(self) -> None:
         """Close everything."""
+        self._is_closing = True
         with socket.create_connection(("127.0.0.1", self.port)):
-            self._port_is_closing = True
-        self._thread.join(10)
+            self._thread.join(10)
         for each in self._open:
             each.close()
         self._socket.close()
 
-    _port_is_closing = False
+    _is_closing = False
 
     def _accept(self) -> None:
-        while not self._port_is_closing:
+        while not self._is_closing:
             connection, _ = self._socket.accept()
             self._open.append(connection)
             self.connections += 1
