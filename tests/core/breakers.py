@@ -244,8 +244,8 @@ class OldStorage(pybreaker.CircuitBreakerStorage):
         return at
 
     @opened_at.setter
-    def opened_at(self, at: datetime) -> None:
-        self._set("opened_at", at)
+    def opened_at(self, datetime: datetime) -> None:
+        self._set("opened_at", datetime)
 
     if TYPE_CHECKING:  # it really has none, which Python does not mind
 

@@ -176,7 +176,8 @@ def test_the_value_that_a_generator_returns_arrives() -> None:
 
 def test_the_value_that_a_generator_yields_on_throw_arrives() -> None:
     """With pybreaker it is lost."""
-    theirs = pybreaker.CircuitBreaker()(_numbers)()
+    stock: Any = pybreaker.CircuitBreaker()
+    theirs: Any = stock(_numbers)()
     ours: Any = CircuitBreaker()(_numbers)()
     next(theirs)
     next(ours)
@@ -192,7 +193,7 @@ def test_a_generator_of_a_former_probe_does_not_close_the_circuit() -> None:
     states = {}
 
     for kind in (pybreaker.CircuitBreaker, CircuitBreaker):
-        breaker = kind(fail_max=1)
+        breaker: Any = kind(fail_max=1)
         breaker.half_open()
         late: Any = breaker(_numbers)()
         next(late)
@@ -287,7 +288,7 @@ def test_one_fault_within_a_call_of_the_same_breaker_counts_once() -> None:
         raise same
 
     for kind in (pybreaker.CircuitBreaker, CircuitBreaker):
-        breaker = kind(fail_max=9)
+        breaker: Any = kind(fail_max=9)
         guarded = breaker(raise_same)
         outer = breaker(guarded)
         counters[kind] = []

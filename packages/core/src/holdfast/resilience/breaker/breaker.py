@@ -11,7 +11,7 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeVar, cast, overload
 
 import pybreaker
 
@@ -28,6 +28,7 @@ from holdfast.resilience.circuit.permit import Permit
 from holdfast.resilience.circuit.rules import Consecutive, Rule
 from holdfast.resilience.circuit.terms import Terms
 
+_Params = ParamSpec("_Params")
 _Result = TypeVar("_Result")
 _Exclusion = type[BaseException] | Callable[[Any], bool]
 _THEIRS: Final = {"pybreaker", "unittest.mock"}
@@ -213,7 +214,15 @@ class CircuitBreaker(Counting):
         permit = self._admitted()
         return Permit(Settling(self), permit.period, permit.place)
 
-    def __call__(self, *call_args: Any, **call_kwargs: Any) -> Any:  # noqa: ANN401  # a decorator, or what one returns
+    @overload  # type: ignore[override]  # pybreaker's says less
+    def __call__(self, function: Callable[_Params, _Result], /) -> Callable[_Params, _Result]: ...
+    @overload
+    def __call__(
+        self, **options: bool
+    ) -> Callable[[Callable[_Params, _Result]], Callable[_Params, _Result]]: ...
+    def __call__(
+        self, *call_args: Any, **call_kwargs: Any
+    ) -> Any:  # a decorator, or what one returns
         """Return a guarded function, or a decorator.
 
         Functions, methods, coroutine functions, generator functions and asynchronous ones, and
@@ -241,8 +250,8 @@ class CircuitBreaker(Counting):
         return self._state
 
     @state.setter
-    def state(self, state: str) -> None:
-        self._stored.show(State(state))
+    def state(self, state_str: str) -> None:
+        self._stored.show(State(state_str))
         self._listening.tell_changes()
 
     @property

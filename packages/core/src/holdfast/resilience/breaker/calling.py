@@ -1,6 +1,7 @@
 """What a guarded call may return besides a value: an awaitable, a future, a generator; it ends with that."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from functools import partial
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, Protocol, cast
 
@@ -30,12 +31,12 @@ def ends_later(value: object) -> bool:
 
 def until_its_end(call: Guarded, value: object) -> object:
     """Return what a call returned, so that its end is told when it comes."""
-    if isinstance(value, GeneratorType):
-        return _generator(call, value)
-    if isinstance(value, AsyncGeneratorType):
-        return _async_generator(call, value)
+    if type(value) is GeneratorType:
+        return _generator(call, cast("Generator[Any, Any, Any]", value))
+    if type(value) is AsyncGeneratorType:
+        return _async_generator(call, cast("AsyncGenerator[Any, Any]", value))
     if hasattr(type(value), "add_done_callback"):
-        cast("Any", value).add_done_callback(lambda future: _future(call, future))
+        cast("Any", value).add_done_callback(partial(_future, call))
         return value
     return _awaited(call, cast("Awaitable[object]", value))
 
@@ -63,19 +64,19 @@ def _generator(call: Guarded, generator: Generator[Any, Any, Any]) -> Generator[
 async def _async_generator(
     call: Guarded, generator: AsyncGenerator[Any, Any]
 ) -> AsyncGenerator[Any, Any]:
-    resume: Callable[..., Awaitable[Any]] = generator.asend
-    arguments: tuple[object, ...] = (None,)
+    resume: Callable[[Any], Awaitable[Any]] = generator.asend
+    value: Any = None
     try:
         while True:
-            item = await resume(*arguments)
+            item: Any = await resume(value)
             try:
-                arguments = ((yield item),)
+                value = yield item
                 resume = generator.asend
             except GeneratorExit:
                 await generator.aclose()
                 raise
             except BaseException as thrown:  # noqa: BLE001  # it goes in
-                resume, arguments = generator.athrow, (thrown,)
+                resume, value = generator.athrow, thrown
     except StopAsyncIteration:
         call.succeeded()
     except BaseException as error:

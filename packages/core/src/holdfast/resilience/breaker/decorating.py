@@ -15,6 +15,7 @@ from holdfast.resilience.weaving import Gate, Shape, weave
 if TYPE_CHECKING:
     from holdfast.resilience.breaker.breaker import CircuitBreaker
 
+_BINDING: Final = cast("tuple[Callable[[object], object], ...]", (staticmethod, classmethod))
 _SHAPE: Final = Shape(counted=True, refused=True, nested=True)
 
 
@@ -52,8 +53,9 @@ def handed_on(function: Callable[..., Any], how: Callable[..., Any]) -> Callable
 
 def decorated(breaker: "CircuitBreaker", function: Any) -> object:  # noqa: ANN401  # or a static method
     """Return a guarded function."""
-    if isinstance(function, staticmethod | classmethod):
-        return type(function)(cast("Any", decorated(breaker, function.__func__)))
+    for kind in _BINDING:
+        if type(function) is kind:
+            return kind(decorated(breaker, function.__func__))
     if _is_generator(function):
         return handed_on(function, breaker.call)
     gate = Gate()

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pybreaker
 
@@ -39,7 +39,7 @@ class Listening:
     """
 
     def __init__(self, breaker: pybreaker.CircuitBreaker) -> None:
-        self._breaker = breaker
+        self._breaker: Any = breaker  # whose annotations do not say what a listener is
         self._turn = ReentrantLock()
         self._changes: deque[tuple[object, object]] = deque()
         self._is_telling = False
@@ -51,7 +51,7 @@ class Listening:
             getattr(type(listener), name, None)
             is not getattr(pybreaker.CircuitBreakerListener, name)
             or name in getattr(listener, "__dict__", ())
-            for listener in self._breaker.listeners
+            for listener in cast("tuple[object, ...]", self._breaker.listeners)
             for name in names
         )
 

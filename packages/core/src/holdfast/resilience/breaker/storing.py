@@ -52,8 +52,8 @@ class LocalStorage(pybreaker.CircuitMemoryStorage):
         return self._opened_at
 
     @opened_at.setter
-    def opened_at(self, at: datetime | None) -> None:
-        self._opened_at = at
+    def opened_at(self, datetime: datetime | None) -> None:  # pybreaker's name for it
+        self._opened_at = datetime
         self._touched()
 
     @property
@@ -97,12 +97,12 @@ class _Candid:
 
     def __init__(self, storage: pybreaker.CircuitRedisStorage) -> None:
         self._storage = storage
-        self._state_key = storage._namespace("state")  # noqa: SLF001  # pybreaker's keys
-        self._probe_key = storage._namespace("probe")  # noqa: SLF001  # as above
+        self._state_key = storage._namespace("state")  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # pybreaker's keys
+        self._probe_key = storage._namespace("probe")  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
         self.had_state = True
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever the client has
-        command: Callable[..., object] = getattr(self._storage._redis, name)  # noqa: SLF001  # its client
+        command: Callable[..., object] = getattr(self._storage._redis, name)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # its client
 
         @wraps(command)
         def candid(*args: Any, **kwargs: Any) -> object:  # noqa: ANN401  # a command of Redis
@@ -157,7 +157,7 @@ class Books:
         self.is_local = isinstance(storage, LocalStorage)
         if isinstance(storage, pybreaker.CircuitRedisStorage):
             self._candid = _Candid(storage)
-            if storage._fallback_circuit_state == pybreaker.STATE_OPEN:  # noqa: SLF001  # its option
+            if storage._fallback_circuit_state == pybreaker.STATE_OPEN:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # its option
                 self._fallback = State.OPEN
             storage = copy.copy(storage)
             storage._redis = self._candid  # type: ignore[assignment]  # noqa: SLF001  # it looks like a client
