@@ -14,6 +14,7 @@ import redis.connection
 
 from holdfast import Breaker, CircuitOpenError, Policy
 from holdfast.integrations.redis_circuits import RedisStore
+from holdfast.resilience.circuit.period import State
 from holdfast.runtime import Runtime, configure
 from holdfast.testing import RecordingReporter
 
@@ -49,6 +50,9 @@ class Worker:
         )
         self.policy = Policy("payments", breaker)
         self.protected = self.policy(self.request)
+        self.opened_at = 0.0
+        self.runtime.policies.of(self.policy)
+        self.runtime.policies.circuit("payments").add_watcher(self)
 
     def watch(self) -> None:
         """Note which threads use sockets to Redis: by the interpreter, and by the library."""
@@ -57,6 +61,11 @@ class Worker:
         for name in ("connect", "send_packed_command", "read_response"):
             setattr(connection, name, self.noting(getattr(connection, name)))
         RedisStore.exchange = self.counting(RedisStore.exchange)  # type: ignore[method-assign,assignment]  # to see when
+
+    def transition(self, before: State, after: State, reason: str) -> None:
+        """Note when the circuit opens, by the clock that all processes of a host share."""
+        if after is State.OPEN:
+            self.opened_at = self.runtime.clock.monotonic()
 
     def audit(self, event: str, args: tuple[object, ...]) -> None:
         """Note who connects to Redis."""
@@ -97,7 +106,7 @@ class Worker:
     def call(self) -> None:
         """Call all the time."""
         pause = threading.Event()
-        while not pause.wait(0.01):
+        while not pause.wait(0.02):
             self.calls += 1
             try:
                 self.protected()
@@ -112,6 +121,7 @@ class Worker:
         return json.dumps(
             {
                 "state": circuit.state.value,
+                "opened_at": self.opened_at,
                 "calls": self.calls,
                 "refusals": self.refusals,
                 "exchanges": self.exchanges,
