@@ -93,6 +93,18 @@ def test_only_the_latest_durations_are_kept() -> None:
     assert bench.circuit.snapshot().metrics.p99 == 1.0
 
 
+def test_durations_of_calls_before_the_window_are_left_out() -> None:
+    """They are those of the latest calls, as many as the window holds."""
+    bench = Bench(Terms(99, durations=True))
+    for _ in range(5):
+        bench.circuit.acquire().failure(None, 9.0)
+    bench.clock.advance(200.0)
+    for _ in range(3):
+        bench.circuit.acquire().failure(None, 1.0)
+
+    assert bench.circuit.snapshot().metrics.p99 == 1.0
+
+
 def test_a_snapshot_says_when() -> None:
     """In times of the wall, aware; looking changes nothing."""
     bench = Bench()
