@@ -45,7 +45,8 @@ class Circuit:
 
     Attributes:
         period: The stay in the present state.
-        terms: May be replaced at any time; counts go on until the next period.
+        terms: May be replaced at any time; counts go on until the next period, and the window of the
+            metrics is that of the terms it was made with until a reset.
         may_probe: Asked before each probe, under the lock, so it must be quick and leave the circuit
             alone; False refuses the probe. Shared circuits let one process probe with it.
     """
