@@ -14,9 +14,15 @@ from typing import cast
 from case import Cases, growth, latencies, sample, warm
 
 
-def answer(cases: Cases, asked: dict[str, object]) -> object:
-    """Measure what one request asks for."""
-    case = cases[cast("str", asked["case"])]
+def answer(cases: Cases, asked: dict[str, object], warmed: set[str]) -> object:
+    """Measure what one request asks for; what was never asked for is made warm first."""
+    name = cast("str", asked["case"])
+    case = cases[name]
+    if name not in warmed:
+        warmed.add(name)
+        warm(case)
+        gc.collect()
+        gc.freeze()
     if asked["what"] == "sample":
         return sample(case, cast("float", asked["seconds"]))
     if asked["what"] == "latencies":
@@ -30,13 +36,10 @@ def main(module: str, flavour: str) -> None:
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     cases: Cases = importlib.import_module(f"subjects.{module}").cases(flavour)
-    for case in cases.values():
-        warm(case)
-    gc.collect()
-    gc.freeze()
+    warmed: set[str] = set()
     print(json.dumps(list(cases)), file=channel, flush=True)
     for line in sys.stdin:
-        print(json.dumps(answer(cases, json.loads(line))), file=channel, flush=True)
+        print(json.dumps(answer(cases, json.loads(line), warmed)), file=channel, flush=True)
     os._exit(0)  # a reporter that hangs, or a peer that flushes, must not hold up the end
 
 
