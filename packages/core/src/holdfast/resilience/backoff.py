@@ -103,6 +103,10 @@ class Decorrelated:
     Raises:
         ValueError: For a number that makes no sense.
         TypeError: For what is no number.
+
+    Example:
+        >>> 0.5 <= Decorrelated(base=0.5, ceiling=3.0).delay(1, 0.5, random.Random(7)) <= 1.5
+        True
     """
 
     base: float = 0.1

@@ -74,5 +74,10 @@ def idempotency_key(key: str) -> Generator[None, None, None]:
 
 
 def current_idempotency_key() -> str:
-    """Return the key that calls carry here, or an empty string without one."""
+    """Return the key that calls carry here, or an empty string without one.
+
+    Example:
+        >>> current_idempotency_key()
+        ''
+    """
     return _key.get()
