@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     import random
 
     from holdfast.reporting.alerts.engine import Alerts
-    from holdfast.resilience.headers import Inbound
     from holdfast.resilience.cache.caches import Caches
+    from holdfast.resilience.headers import Inbound
     from holdfast.resilience.measures import Measure
     from holdfast.resilience.policies import Policies
     from holdfast.resilience.tuning import Tuning

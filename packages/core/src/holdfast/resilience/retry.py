@@ -149,9 +149,7 @@ class RetryLayer:
             if plan is None:
                 break
             spent, wait = plan
-            trail.append((took, _name(outcome.error), wait))
-            self._retried()
-            self._events.scheduled(len(trail), wait, trail[-1][1])
+            self._go_on(trail, (took, _name(outcome.error), wait))
             if wait > MIN_WAIT:
                 yield Wait(self._host.clock, wait)
                 now = self._monotonic()
@@ -159,6 +157,12 @@ class RetryLayer:
         if trail and outcome.error is not None:
             note(outcome.error, trail, self._spec.attempts, took)
         return outcome
+
+    def _go_on(self, trail: list[Failed], failed: Failed) -> None:
+        """Take note of an attempt that is followed by another."""
+        trail.append(failed)
+        self._retried()
+        self._events.scheduled(len(trail), failed[2], failed[1])
 
     def snapshot(self) -> dict[str, float]:
         """Return how many further attempts were made, and how many more the budget allows."""
