@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Event, Thread
-from typing import Any
+from typing import Any, Self
 
 import pybreaker
 import pytest
@@ -286,6 +286,31 @@ def test_a_future_counts_when_it_is_done() -> None:
     good.set_result("fine")
 
     assert breaker.fail_counter == 0
+
+
+def test_a_client_that_may_be_awaited_comes_back_as_it_is() -> None:
+    """Clients and sessions may be awaited or entered, or neither: that says nothing, and is no coroutine."""
+
+    class Client:
+        """Like those of aiohttp, asyncpg and Redis."""
+
+        def __await__(self) -> Generator[None, None, "Client"]:
+            yield
+            return self
+
+        async def __aenter__(self) -> Self:
+            return self
+
+        async def __aexit__(self, *_: object) -> None:
+            """Leave."""
+
+    breaker = CircuitBreaker()
+    outcome(breaker.call, fail)
+
+    assert isinstance(breaker.call(Client), Client)
+    assert isinstance(breaker(lambda: Client())(), Client)  # noqa: PLW0108  # a plain function
+
+    assert breaker.fail_counter == 1
 
 
 def test_errors_of_a_storage_never_come_out(capsys: pytest.CaptureFixture[str]) -> None:

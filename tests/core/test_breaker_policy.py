@@ -1,6 +1,6 @@
 """The circuit breakers of policies: they are drop-ins too, and tell the runtime what they do."""
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pybreaker
 import pytest
@@ -8,10 +8,12 @@ import pytest
 from holdfast import Policy
 from holdfast.resilience.breaker import CircuitBreaker, CircuitOpenError, of_policy
 from holdfast.resilience.breaking import Breaker
-from holdfast.resilience.host import Host
 from holdfast.testing import FakeClock, RecordingRuntime
 from tests.core.breakers import DownError, Heard, fail, outcome, succeed
 from tests.core.ways import Way
+
+if TYPE_CHECKING:
+    from holdfast.resilience.host import Host
 
 
 def test_changes_of_a_policy_s_circuit_are_events(way: Way, runtime: RecordingRuntime) -> None:

@@ -1,9 +1,12 @@
 """What a guarded call may return besides a value: an awaitable, a future, a generator; it ends with that."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import suppress
 from functools import partial
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, Protocol, cast
+
+import pybreaker
 
 
 class Guarded(Protocol):
@@ -15,6 +18,10 @@ class Guarded(Protocol):
 
     def failed(self, error: BaseException) -> None:
         """Tell what it raised; raises the error of a call that opened the circuit."""
+        ...
+
+    def ignored(self) -> None:
+        """Tell that nobody knows how it ended."""
         ...
 
 
@@ -35,6 +42,9 @@ def until_its_end(call: Guarded, value: object) -> object:
         return _generator(call, cast("Generator[Any, Any, Any]", value))
     if type(value) is AsyncGeneratorType:
         return _async_generator(call, cast("AsyncGenerator[Any, Any]", value))
+    if hasattr(type(value), "__aenter__"):
+        call.ignored()  # a client or a context manager, which may never be awaited
+        return value
     if hasattr(type(value), "add_done_callback"):
         cast("Any", value).add_done_callback(partial(_future, call))
         return value
@@ -85,22 +95,13 @@ async def _async_generator(
 
 
 def _future(call: Guarded, future: Any) -> None:  # noqa: ANN401  # of asyncio, Tornado or a pool
-    """Tell how a future ended; who waits for it gets its own error."""
-    try:
-        error = None if future.cancelled() else future.exception()
-        is_over = not future.cancelled()
-    except BaseException:  # noqa: BLE001  # an odd future says nothing
-        error, is_over = None, False
-    _tell_end(call, error, is_over=is_over)
-
-
-def _tell_end(call: Guarded, error: BaseException | None, *, is_over: bool) -> None:
-    try:
-        if not is_over:
-            call.failed(GeneratorExit())
-        elif error is None:
-            call.succeeded()
-        else:
+    """Tell how a future ended; who waits for it gets its own error, even if that opened the circuit."""
+    if future.cancelled():
+        call.ignored()
+        return
+    error = future.exception()
+    if error is None:
+        call.succeeded()
+    else:
+        with suppress(pybreaker.CircuitBreakerError):
             call.failed(error)
-    except Exception:  # noqa: BLE001, S110  # that it opened the circuit is told to later calls
-        pass

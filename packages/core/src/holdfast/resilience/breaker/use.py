@@ -41,6 +41,10 @@ class Use:
         """
         self._breaker.settle_error(self._permit, error, self._seconds(), since=self._begun)
 
+    def ignored(self) -> None:
+        """Tell that nobody knows how it ended."""
+        self._breaker.settle_ignored(self._permit)
+
     def returned(self, result: object) -> object:
         """Tell that the function returned, which is the end unless its result goes on."""
         if ends_later(result):
