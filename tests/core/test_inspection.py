@@ -6,10 +6,12 @@ import pytest
 
 from holdfast import CircuitOpenError
 from holdfast.resilience.breaking import Breaker
+from holdfast.resilience.chaos import Chaos
 from holdfast.resilience.circuit.period import Override
 from holdfast.resilience.inspection import AREAS, answer
 from holdfast.resilience.policy import Policy
 from holdfast.resilience.retry import Retry
+from holdfast.runtime import Runtime
 from holdfast.settings import Settings, load_settings
 from holdfast.testing import RecordingRuntime
 
@@ -32,6 +34,20 @@ def test_policies_are_listed_with_their_layers(runtime: RecordingRuntime) -> Non
     assert told.status == 0
     assert line_of(told.text, PAYMENTS.name) == "Retry, Breaker"
     assert line_of(told.text, PLAIN.name) == "Retry (off)"
+
+
+def test_a_policy_that_refuses_to_be_made_does_not_hide_the_others() -> None:
+    """What is wrong with it is said below the others, and the status tells."""
+    policy = Policy("inspected chaos", Chaos())
+    runtime = Runtime(Settings(reporters=()))
+
+    for area in AREAS:
+        told = answer(runtime.policies, area, "list")
+
+        assert told.status == 1
+        assert PAYMENTS.name in told.text
+        assert f"policy {policy.name!r} has a layer Chaos" in told.text
+    runtime.close()
 
 
 def test_a_policy_is_shown_as_it_is_explained(runtime: RecordingRuntime) -> None:

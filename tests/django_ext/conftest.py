@@ -1,6 +1,7 @@
 """A Django project for these tests alone; other folders of tests run without Django."""
 
 from collections.abc import Iterator
+from weakref import WeakValueDictionary
 
 import django
 import pytest
@@ -10,6 +11,7 @@ from django.test.utils import setup_test_environment, teardown_test_environment
 
 from holdfast import environment
 from holdfast.reporting.dispatcher import Reporter
+from holdfast.resilience import policy
 from holdfast.runtime import Runtime
 from holdfast.settings import ReportingSettings
 from holdfast.testing import FakeClock, RecordingReporter
@@ -75,6 +77,12 @@ def project() -> Iterator[RecordingProject]:
     current.project_runtime().uninstall()
     current.replace(before)
     environment.set_default(None)
+
+
+@pytest.fixture(autouse=True)
+def _no_policies_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Know of no policy that other tests of this process define."""
+    monkeypatch.setattr(policy, "_declared", WeakValueDictionary[int, policy.Policy]())
 
 
 @pytest.fixture(scope="session", params=["wsgi", "asgi"])

@@ -9,10 +9,17 @@ from django.core.management.base import CommandError
 from django.test import override_settings
 
 from holdfast import CircuitOpenError
+from holdfast.resilience import policy
 from holdfast.resilience.circuit.period import Override
 from holdfast_django import current
 from tests.django_ext.conftest import RecordingProject
 from tests.django_ext.project.policies import PAYMENTS
+
+
+@pytest.fixture(autouse=True)
+def _as_defined(_no_policies_of_others: None) -> None:
+    """Know of the policy that these tests are about."""
+    policy._declared[id(PAYMENTS)] = PAYMENTS
 
 
 def said(*words: str) -> str:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from typing import TypeAlias
+from weakref import WeakValueDictionary
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from holdfast.resilience import policy
 from holdfast.testing import RecordingReporter
 from holdfast_flask import Holdfast
 
@@ -17,6 +19,12 @@ MakeApp: TypeAlias = Callable[..., Flask]
 def recorded() -> RecordingReporter:
     """What the runtimes of the test reported."""
     return RecordingReporter()
+
+
+@pytest.fixture(autouse=True)
+def _no_policies_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Know of no policy that other tests of this process define."""
+    monkeypatch.setattr(policy, "_declared", WeakValueDictionary[int, policy.Policy]())
 
 
 @pytest.fixture

@@ -2,12 +2,19 @@
 
 import pytest
 
+from holdfast.resilience import policy
 from holdfast.resilience.breaking import Breaker
 from holdfast.resilience.policy import Policy
 from holdfast.resilience.retry import Retry
 from tests.flask_ext.conftest import MakeApp
 
 ORDERS = Policy("order-service", Retry(2), Breaker())
+
+
+@pytest.fixture(autouse=True)
+def _as_defined(_no_policies_of_others: None) -> None:
+    """Know of the policy that these tests are about."""
+    policy._declared[id(ORDERS)] = ORDERS
 
 
 def test_policies_are_listed(make_app: MakeApp) -> None:

@@ -64,11 +64,12 @@ def answer(policies: "Policies", area: str, action: str, name: str = "") -> Answ
 
 
 def _list_policies(policies: "Policies") -> Answer:
-    told = [policies.explain(name) for name in policies.names()]
-    if not told:
+    told, refused = _explained(policies)
+    if not told and not refused:
         return Answer("no policies are defined in what is imported")
     rows = [(each.name, _layers(each)) for each in told]
-    return Answer(_table(("policy", "layers, outermost first"), rows))
+    lines = [_table(("policy", "layers, outermost first"), rows), *refused]
+    return Answer("\n".join(lines), 1 if refused else 0)
 
 
 def _show_policy(policies: "Policies", name: str) -> Answer:
@@ -83,18 +84,19 @@ def _check_policies(policies: "Policies") -> Answer:
 
 
 def _list_breakers(policies: "Policies") -> Answer:
-    for name in policies.names():
-        policies.named(name)
+    _explained(policies)  # which makes circuits, so that those that are shared hear of the others
     about = _ABOUT[policies.catch_up(_PATIENCE)]
+    told, refused = _explained(policies)
     rows = [
         (each.name, *(_said(layer, fact) for fact in ("state", "override", "reason")))
-        for each in map(policies.explain, policies.names())
+        for each in told
         for layer in each.layers
         if layer.kind == "Breaker"
     ]
     if not rows:
         return Answer("no policy that is imported has a circuit breaker")
-    return Answer(f"{_table(('circuit', 'state', 'override', 'reason'), rows)}\n{about}")
+    table = _table(("circuit", "state", "override", "reason"), rows)
+    return Answer("\n".join([table, *refused, about]), 1 if refused else 0)
 
 
 def _show_breaker(policies: "Policies", name: str) -> Answer:
@@ -131,6 +133,18 @@ _OF_ONE: Final[Mapping[tuple[str, str], Callable[["Policies", str], Answer]]] = 
     ("breakers", "reset"): _reset,
 }
 """What does it, about all policies or about one."""
+
+
+def _explained(policies: "Policies") -> tuple[list["PolicyExplanation"], list[str]]:
+    """Return what can be said of each policy, and of which nothing can, and why."""
+    told: list[PolicyExplanation] = []
+    refused: list[str] = []
+    for name in policies.names():
+        try:
+            told.append(policies.explain(name))
+        except (LookupError, RuntimeError, ValueError) as error:
+            refused.append(str(error))
+    return told, refused
 
 
 def _layers(told: "PolicyExplanation") -> str:
