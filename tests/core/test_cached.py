@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+from enum import Enum
 from typing import cast
 
 import pytest
@@ -17,15 +18,16 @@ from holdfast.clock import SystemClock
 from holdfast.errors import CircuitOpenError
 from holdfast.resilience.backoff import Constant
 from holdfast.resilience.breaking import Breaker
-from holdfast.resilience.cache import Cache, Cached
+from holdfast.resilience.cache import Cache, Cached, MemoryStore
 from holdfast.resilience.cache.flights import Flights
+from holdfast.resilience.cache.shelf import PAUSED
 from holdfast.resilience.deadline import deadline
 from holdfast.resilience.fallback import Fallback
 from holdfast.resilience.policy import Policy
 from holdfast.resilience.retry import Retry
 from holdfast.runtime import configure
 from holdfast.testing import FakeClock, RecordingRuntime
-from tests.core.cache_stores import Factory
+from tests.core.cache_stores import Factory, RemoteStore, finish_probes
 from tests.core.herd import herd
 from tests.core.ways import Way
 
@@ -325,3 +327,129 @@ def test_a_forked_child_does_not_wait_for_a_call_of_its_parent(
     _, leads = flights.join("key")
 
     assert leads
+
+
+class Stubborn(DependencyError):
+    """Cannot be copied."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("no copies")
+
+
+def test_an_error_that_cannot_be_copied_is_not_shared() -> None:
+    """Each caller gets one that was raised for him."""
+    runtime = configure(reporters=[])
+    cache, slow = Cache("herd", negative=(Stubborn,)), Slow(Stubborn("no"))
+
+    def ask() -> None:
+        with pytest.raises(Stubborn):
+            cache.get("key", slow)
+
+    with environment.activated(runtime):
+        herd(ask, threads=3)
+    runtime.close()
+
+    assert slow.calls == 3
+
+
+def test_a_pause_of_another_process_holds_here(runtime: RecordingRuntime, clock: FakeClock) -> None:
+    """With a stale value nobody asks; without one whoever needs a value does, at once."""
+    cache, factory = Cache("herd", ttl=10.0), Factory()
+    cache.set("stale", "old")
+    clock.advance(10.0)
+    store = runtime.caches["herd"]._store
+    for key in ("stale", "none"):
+        store.set(f"hf:herd:l:{key}", PAUSED, 30.0)
+    began = clock.monotonic()
+
+    answers = [cache.answer(key, factory) for key in ("stale", "none")]
+
+    assert [(answer.value, answer.reason) for answer in answers] == [
+        ("old", "back-off"),
+        ("value 1", ""),
+    ]
+    assert clock.monotonic() == began
+
+
+class Interrupted(MemoryStore):
+    """Is interrupted while it gives a lease."""
+
+    def add(self, key: str, value: object, ttl: float) -> bool:
+        """Pass on what interrupts."""
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_within_the_store_leaves_nobody_waiting(runtime: RecordingRuntime) -> None:
+    """The next caller leads."""
+    cache = Cache("herd", store=Interrupted())
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            cache.get("key", Factory())
+
+    assert cache.statistics().store_failures == 0
+
+
+def test_without_a_thread_to_be_had_an_outage_goes_on(
+    runtime: RecordingRuntime, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody hears of it, and the next caller tries again."""
+    store = RemoteStore(clock)
+    cache, factory = Cache("down", store=store, recovery=5.0), Factory()
+    store.error = ConnectionError("refused")
+    cache.get("key", factory)
+    store.error = None
+    clock.advance(5.0)
+
+    def no_more(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_more)
+        assert cache.get("other", factory) == "value 2"
+    cache.get("third", factory)
+    finish_probes()
+
+    assert store.calls.count("get") >= 2
+    assert runtime.recorded.names("cache.") == ["cache.store_failed", "cache.store_recovered"]
+
+
+def test_a_tag_that_another_process_has_stamped_meanwhile_keeps_its_stamp(
+    runtime: RecordingRuntime, clock: FakeClock
+) -> None:
+    """Who was first decides."""
+    store = RemoteStore(clock)
+    cache = Cache("tags", store=store)
+    add = store.add
+
+    def late(key: str, value: object, ttl: float) -> bool:
+        if ":t:" in key:
+            store.kept.set(key, b"theirs", ttl)
+        return add(key, value, ttl)
+
+    store.add = late  # type: ignore[method-assign]  # another process, between two calls of this one
+    cache.set("key", 1, tags=("shoes",))
+
+    assert cache.get("key") == 1
+    assert store.kept.get("hf:tags:t:shoes") == b"theirs"
+
+
+class Size(Enum):
+    """A plain value, too."""
+
+    SMALL = "s"
+
+
+def test_enumerations_and_tuples_make_keys(runtime: RecordingRuntime) -> None:
+    """They look the same in every process; a list does not stay the same."""
+    factory = Factory()
+
+    @Cache("sizes").cached()
+    def stock_of(*args: object) -> str:
+        return factory()
+
+    values = [stock_of(Size.SMALL, (1, ("a",))), stock_of(Size.SMALL, (1, ("a",))), stock_of((1,))]
+
+    assert values == ["value 1", "value 1", "value 2"]
+    with pytest.raises(TypeError, match="called with a list"):
+        stock_of((list[int](),))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flask import Flask
+from flask import Flask, current_app
 
 from holdfast import DependencyError, environment
 from holdfast.clock import SystemClock
@@ -153,6 +153,31 @@ def test_the_cache_of_flask_caching_is_that_of_the_application(runtime: Runtime)
 
     assert values == [12.5] * 20
     assert cache.get("key") == 12.5
+
+
+class Extension:
+    """Finds its cache through the application at hand, as Flask-Caching's does."""
+
+    @property
+    def cache(self) -> object:
+        """The cache of the application."""
+        return current_app.extensions["test-cache"]
+
+
+def test_an_extension_is_first_used_within_its_application() -> None:
+    """After that a thread of no application finds the cache of the last."""
+    store = CachelibStore(Extension())
+    app = Flask("shop")
+    app.extensions["test-cache"] = cachelib.SimpleCache()
+
+    with pytest.raises(RuntimeError):
+        store.get("key")
+    with app.app_context():
+        store.set("key", b"value", 60.0)
+
+    assert store.get("key") == b"value"
+    store.delete("key")
+    assert store.get("key") is None
 
 
 def test_signatures_are_made_with_the_secret_key() -> None:

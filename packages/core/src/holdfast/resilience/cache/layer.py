@@ -33,6 +33,9 @@ class CachedLayer:
         """Answer from the cache, or make the call for all who want the same."""
         spec = self._spec
         key = key_of(call.function, spec.key, call.args, call.kwargs)
+        entry = self.cache.peek(key)
+        if entry is not None:
+            return Outcome(None, entry.value)
         steps = self.cache.fetch(
             key, partial(inner, call), ttl=spec.ttl, stale=spec.stale, tags=spec.tags
         )
