@@ -319,6 +319,18 @@ def test_results_that_come_late_change_nothing() -> None:
     assert (breaker.current_state, breaker.fail_counter) == ("closed", 0)
 
 
+def test_a_call_that_fails_late_comes_out_with_its_own_error() -> None:
+    """It did not open the circuit: somebody else had done so."""
+    breaker = CircuitBreaker(fail_max=1)
+
+    def opened_meanwhile() -> None:
+        breaker.open()
+        fail()
+
+    assert outcome(breaker.call, opened_meanwhile) is DownError
+    assert breaker.fail_counter == 0
+
+
 def test_a_rule_takes_the_place_of_failures_in_a_row() -> None:
     """Half of the last calls failed."""
     breaker = CircuitBreaker(fail_max=1, rule=CountWindow(rate=0.5, calls=4, minimum=4))
