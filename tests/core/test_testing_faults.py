@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from holdfast.environment import current
 from holdfast.resilience.breaking import Breaker
 from holdfast.resilience.policy import Policy
 from holdfast.resilience.retry import Retry
-from holdfast.testing import RecordingRuntime, fail_times, force_open
+from holdfast.testing import RecordingRuntime, fail_times, force_open, plugin
 from tests.core.ways import Way
 
 
@@ -212,3 +213,12 @@ def test_the_plugin_gives_each_test_a_runtime(tmp_path: Path) -> None:
         "3 passed",
         "1 passed",
     ], done[0].stdout + done[0].stderr
+
+
+def test_the_plugin_is_declared_by_the_name_of_its_module() -> None:
+    """Else pytest refuses to load it by `-p` where it is installed, as the same under two names."""
+    told = Path(__file__).parents[2] / "packages" / "core" / "pyproject.toml"
+
+    declared = tomllib.loads(told.read_text())["project"]["entry-points"]["pytest11"]
+
+    assert declared == {plugin.__name__: plugin.__name__}
