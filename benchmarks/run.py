@@ -1,6 +1,6 @@
 """Measure holdfast beside its peers, and print what was seen beside what was aimed at.
 
-`python benchmarks/run.py` measures everything in at most ten minutes, with `--quick` in about one.
+`python benchmarks/run.py` measures everything in about twenty minutes, with `--quick` in about two.
 `--only flask capture` measures some tables, `--write` keeps what was seen.
 """
 
@@ -164,7 +164,7 @@ def _progress() -> Callable[[str], None]:
 
 def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="about a minute instead of ten")
+    parser.add_argument("--quick", action="store_true", help="about two minutes instead of twenty")
     parser.add_argument("--only", nargs="+", choices=list(measurements()), metavar="TABLE")
     parser.add_argument("--write", action="store_true", help="write the page and the figures")
     parser.add_argument("--json", type=Path, help="write the figures and every sample to this file")
