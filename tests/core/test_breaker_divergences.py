@@ -116,6 +116,26 @@ def test_a_generator_that_is_closed_early_says_nothing() -> None:
     assert results == {pybreaker.CircuitBreaker: 1, CircuitBreaker: 0}
 
 
+def test_the_garbage_collection_may_close_a_generator_at_any_time() -> None:
+    """It takes no lock for that, whoever holds one; a probe's place is free again."""
+    breaker: Any = CircuitBreaker()
+    breaker.half_open()
+
+    @breaker  # type: ignore[untyped-decorator]  # of no class that mypy sees
+    def numbers() -> Iterator[int]:
+        yield from range(9)
+
+    begun = numbers()
+    next(begun)
+    with pytest.raises(CircuitOpenError):
+        breaker.call(succeed)
+    with breaker.circuit._lock:
+        del begun  # as the collection does, on whatever thread it is
+
+    assert breaker.call(succeed) == "fine"
+    assert breaker.current_state == "closed"
+
+
 def test_an_asynchronous_generator_that_is_closed_early_says_nothing() -> None:
     """As a plain one."""
     breaker = CircuitBreaker()

@@ -153,7 +153,9 @@ class Counting(pybreaker.CircuitBreaker):
         Raises:
             CircuitOpenError: That opened the circuit.
         """
-        if is_neutral(error) or was_counted(error, self.circuit, since):
+        if isinstance(error, GeneratorExit):
+            self._stored.abandoned(permit)
+        elif is_neutral(error) or was_counted(error, self.circuit, since):
             self.settle_ignored(permit)
         elif not self._is_failure(error):
             self._excluded(permit, seconds)

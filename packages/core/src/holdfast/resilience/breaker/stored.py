@@ -1,5 +1,6 @@
 """`StoredCircuit`: a circuit whose state and counters are kept in one of pybreaker's storages."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -54,6 +55,7 @@ class StoredCircuit:
         self._count = count
         self._noted: datetime | None = None
         self._is_writing = False
+        self._abandoned: deque[Permit] = deque()
         found = books.state(State.CLOSED)
         if found is not State.CLOSED:
             self._follow(found)
@@ -80,6 +82,8 @@ class StoredCircuit:
         Raises:
             Exception: As the circuit makes it: the call must not be made.
         """
+        while self._abandoned:
+            self.ignored(self._abandoned.popleft())
         if not self.books.is_local:
             self.notice()
         if self.circuit.state is State.CLOSED:
@@ -153,6 +157,15 @@ class StoredCircuit:
         """Take back a permit that says nothing."""
         permit.ignore()
         self._left(permit)
+
+    def abandoned(self, permit: Permit) -> None:
+        """Take back the permit of a call that nobody will end; takes no lock, nor waits.
+
+        It may be the garbage collector that says so, in the middle of anything. A probe's place is
+        given back by whoever asks for one next.
+        """
+        if permit.period.state is State.HALF_OPEN:
+            self._abandoned.append(permit)
 
     def set(self, state: State) -> None:
         """Change the state, here and in the storage."""
