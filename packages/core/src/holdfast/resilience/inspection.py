@@ -30,7 +30,7 @@ _ENDS: Final = (
     "{name} is {what} in this command's process alone, which ends now. No other process hears of it, "
     "not even where circuits are shared: call runtime.policies.circuit({name!r}) there."
 )
-_TOLD: Final = "{name} is reset, and the workers that share it are told: they probe, and close."
+_TOLD: Final = "{name} is reset, and the workers that share it are told: they probe, and close if that succeeds."
 
 
 @dataclass(frozen=True, slots=True)
