@@ -158,7 +158,7 @@ class TestReload:
     @pytest.mark.parametrize(
         ("wrong", "why"),
         [
-            ({"stock": {"RETRY": {"ATTEMPTS": 0}, "TIMEOT": {}}}, "TIMEOUT"),
+            ({"stock": {"RETRY": {"ATTEMPTS": 0}, "TIME_OUT": {}}}, "TIMEOUT"),
             ({"stock": {"TIMEOUT": {}}}, "Timeout cannot be made"),
             ({"not yet called": {"TIMEOUT": {}}}, "Timeout cannot be made"),
             ("stock", "must be a mapping"),
@@ -188,8 +188,8 @@ class TestReload:
         runtime = Runtime(Settings(reporters=()))
         runtime.notation = type(runtime.notation)(root="", case="lower")
 
-        with pytest.raises(SettingsError, match=r"policies\.stock\.retry\.atempts"):
-            runtime.policies.reload({"stock": {"retry": {"atempts": 2}}})
+        with pytest.raises(SettingsError, match=r"policies\.stock\.retry\.attempt"):
+            runtime.policies.reload({"stock": {"retry": {"attempt": 2}}})
         runtime.close()
 
     def test_calls_in_progress_end_as_they_began(self, runtime: RecordingRuntime) -> None:

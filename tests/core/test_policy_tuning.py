@@ -102,14 +102,14 @@ class TestReading:
     def test_every_mistake_is_told_at_once(self) -> None:
         """Each with its path and the nearest valid name, beside those of other settings."""
         wrong = {
-            "RETRY": {"ATEMPTS": 2, "BACKOFF": {"KIND": "exponential", "BASIS": 1.0}},
+            "RETRY": {"ATTEMPT": 2, "BACKOFF": {"KIND": "exponential", "BASIS": 1.0}},
             "BREKER": {},
             "TIMEOUT": {"SECONDS": "soon"},
         }
 
         found = told(wrong)
 
-        assert found[".RETRY.ATEMPTS"] == ("is not an option", ".RETRY.ATTEMPTS")
+        assert found[".RETRY.ATTEMPT"] == ("is not an option", ".RETRY.ATTEMPTS")
         assert found[".RETRY.BACKOFF.BASIS"] == ("is not an option", ".RETRY.BACKOFF.BASE")
         assert found[".BREKER"][0].startswith("is no layer; there are ")
         assert found[".BREKER"][1] == ".BREAKER"

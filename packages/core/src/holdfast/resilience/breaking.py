@@ -66,7 +66,7 @@ class BreakerLayer:
         facts = {each.name: cast("object", getattr(now, each.name)) for each in fields(now)}
         return {**facts, "totals": circuit.totals()}
 
-    def retuned(self, spec: Breaker) -> "BreakerLayer | None":
+    def adjusted(self, spec: Breaker) -> "BreakerLayer | None":
         """Go by other options, in the state it is in; None when it has to be made anew."""
         circuit = self.breaker.circuit
         if not isinstance(circuit.terms, Breaker) or circuit.terms.shared is not spec.shared:

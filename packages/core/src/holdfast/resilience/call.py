@@ -61,10 +61,10 @@ class Layer(Protocol):
 
 
 @runtime_checkable
-class Retunable(Protocol):
+class Adjustable(Protocol):
     """A live layer whose state goes on under other options, as that of a circuit does."""
 
-    def retuned(self, spec: Any) -> Layer | None:  # noqa: ANN401  # of the layer's own class
+    def adjusted(self, spec: Any) -> Layer | None:  # noqa: ANN401  # of the layer's own class
         """Return the layer with other options, or None when it has to be made anew."""
         ...
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.flow import adrive, drive
 from holdfast.resilience.breaking import BreakerLayer
-from holdfast.resilience.call import Call, Inner, Layer, Retunable, Steps, make_call
+from holdfast.resilience.call import Adjustable, Call, Inner, Layer, Steps, make_call
 from holdfast.resilience.fallback import FallbackLayer
 from holdfast.resilience.hedge import HedgeLayer
 from holdfast.resilience.outcome import Outcome
@@ -135,8 +135,8 @@ def _kept(spec: "Spec", before: LivePolicy | None) -> Layer | None:
     for told, layer in zip(before.specs, before.layers, strict=True):
         if told == spec:
             return layer
-        if type(told) is type(spec) and isinstance(layer, Retunable):
-            return layer.retuned(spec)
+        if type(told) is type(spec) and isinstance(layer, Adjustable):
+            return layer.adjusted(spec)
     return None
 
 
