@@ -7,6 +7,8 @@ from case import Case, Cases
 from holdfast import (
     AnyOf,
     Breaker,
+    Cache,
+    CircuitBreaker,
     Constant,
     Policy,
     Retry,
@@ -15,8 +17,6 @@ from holdfast import (
     TimeWindow,
     configure,
 )
-from holdfast.resilience.breaker import CircuitBreaker
-from holdfast.resilience.cache.cache import Cache
 from subjects import calls
 
 
