@@ -6,7 +6,7 @@ import pybreaker
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.resilience.breaker import CircuitBreaker
+from holdfast.resilience.breaker import CircuitBreaker, CircuitOpenError
 from tests.core.breakers import Heard, OldStorage, age, fail, outcome, succeed
 
 STEPS = ["succeed", "fail", "excluded", "open", "half_open", "close", "age", "notice", "by hand"]
@@ -29,7 +29,7 @@ def _step(breaker: pybreaker.CircuitBreaker, step: str) -> object:
         breaker._state_storage.state = "closed"
         return None
     result = outcome(breaker.call, {"succeed": succeed, "fail": fail}.get(step, _excluded))
-    is_refused = isinstance(result, type) and issubclass(result, pybreaker.CircuitBreakerError)
+    is_refused = result in {pybreaker.CircuitBreakerError, CircuitOpenError}
     return "refused" if is_refused else result
 
 
