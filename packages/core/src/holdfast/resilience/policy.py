@@ -136,7 +136,9 @@ class Policy:
 
 def declared() -> list[Policy]:
     """Return the policies that code of this process keeps, by name."""
-    return sorted(_declared.values(), key=attrgetter("name"))
+    # A copy of the references, made in one step: other threads may define policies meanwhile.
+    kept = [policy for each in _declared.valuerefs() if (policy := each()) is not None]
+    return sorted(kept, key=attrgetter("name"))
 
 
 def in_order(*layers: Spec) -> tuple[Spec, ...]:
