@@ -28,7 +28,7 @@ def _step(breaker: pybreaker.CircuitBreaker, step: str) -> object:
     if step == "by hand":
         breaker._state_storage.state = "closed"
         return None
-    result = outcome(breaker.call, {"succeed": succeed, "fail": fail}.get(step, _excluded))
+    result: Any = outcome(breaker.call, {"succeed": succeed, "fail": fail}.get(step, _excluded))
     is_refused = result in {pybreaker.CircuitBreakerError, CircuitOpenError}
     return "refused" if is_refused else result
 
