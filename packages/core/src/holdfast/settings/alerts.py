@@ -11,7 +11,7 @@ from holdfast.reporting.alerts.outbox import Budget
 from holdfast.reporting.alerts.quiet import QuietHours
 from holdfast.reporting.alerts.rules import AlertRule, Condition, Key
 from holdfast.settings.channels import ChannelSettings
-from holdfast.settings.types import PATH
+from holdfast.settings.types import PATH, RedisURL
 from holdfast.strict import Items, Matches, Range, Section, nearest
 
 SeverityName: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -184,10 +184,7 @@ class AlertsSettings(Section):
     )
     """Budgets by channel. Default: none."""
 
-    shared: Annotated[
-        str,
-        Matches(r"((rediss?|unix)://[!-~]{1,2000})?", "a URL such as 'redis://localhost:6379/0'"),
-    ] = field(default="", repr=False)
+    shared: RedisURL = field(default="", repr=False)
     """Redis in which the processes of a service fold together, so that one of them tells for all.
     Default: each for itself."""
 

@@ -35,3 +35,9 @@ Folder: TypeAlias = Annotated[
     str, Matches(r"[^\x00-\x1f\x7f]{1,1000}", "the path of a folder, at most 1000 characters")
 ]
 """Where something is kept; relative paths are relative to the working directory."""
+
+RedisURL: TypeAlias = Annotated[
+    str,
+    Matches(r"((rediss?|unix)://[!-~]{1,2000})?", "a URL such as 'redis://localhost:6379/0'"),
+]
+"""Where a Redis is; empty: none."""
