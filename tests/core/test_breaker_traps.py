@@ -424,7 +424,7 @@ def test_refusals_leave_nothing_behind(way: str) -> None:
     try:
         for _ in range(50):
             refused()
-        left = sum(isinstance(each, CircuitOpenError) for each in gc.get_objects())
+        left = sum(type(each) is CircuitOpenError for each in gc.get_objects())
     finally:
         gc.enable()
 

@@ -285,9 +285,14 @@ class TestStartProcess:
                 print("runs", flush=True)
                 fails()
 
+            def of_no_module():
+                class Local(Settings):
+                    __slots__ = ()
+                return Local
+
             if __name__ == "__main__":
                 context = multiprocessing.get_context("spawn")
-                Runtime(Settings(reporters=("__main__:filing",), policies={"a": {"B": lambda: 1}})).install()
+                Runtime(of_no_module()(reporters=("__main__:filing",))).install()
                 start_process(context.Process(target=tells)).join()
             """,
         )
