@@ -6,7 +6,6 @@ its place, and its outcome goes back into the flow.
 
 import math
 import sys
-from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import Context, Token, copy_context
 from functools import partial
 from types import TracebackType
@@ -19,10 +18,12 @@ from holdfast.resilience.call import Call, Inner, Steps
 from holdfast.resilience.deadline import overrun, refusal, remaining_by
 from holdfast.resilience.outcome import Outcome
 from holdfast.resilience.rate_limit import RateLayer
-from holdfast.resilience.scope import Scope, current_attempt, current_scope
+from holdfast.resilience.scope import Scope, current_attempt, current_scope, restore
 from holdfast.resilience.timeout import TimeLayer
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from holdfast.errors import DeadlineExceededError
     from holdfast.resilience.live import LivePolicy
 
@@ -107,8 +108,7 @@ class Passage:
         """Take the scope away again."""
         token, self._token = self._token, None
         if token is not None:
-            with suppress(ValueError):  # closed in another context, which never had it
-                current_scope.reset(token)
+            restore(token)
 
     def _run_the_block(self, call: Call) -> Steps:  # noqa: ARG002  # as any innermost of a way
         """Be the innermost of the way: refuse when no time is left, as for a call."""

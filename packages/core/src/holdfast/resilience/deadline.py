@@ -9,7 +9,7 @@ from holdfast.clock import Clock
 from holdfast.codes import Effect
 from holdfast.errors import DeadlineExceededError
 from holdfast.resilience.host import current_host
-from holdfast.resilience.scope import Scope, current_scope
+from holdfast.resilience.scope import Scope, current_scope, restore
 from holdfast.resilience.validity import check_any_number, check_count, check_number
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class deadline:  # noqa: N801  # reads as the function it stands for, as `suppre
         """Go back to the deadline around the block."""
         token, self._token = self._token, None
         if token is not None:
-            current_scope.reset(token)
+            restore(token)
 
     async def __aenter__(self) -> None:
         """Begin, and have the block cancelled when its time is over."""

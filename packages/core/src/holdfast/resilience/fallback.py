@@ -16,7 +16,7 @@ from holdfast.resilience.degraded import Degradation, note_degradation
 from holdfast.resilience.drivers import Invoke
 from holdfast.resilience.host import Host
 from holdfast.resilience.outcome import Outcome
-from holdfast.resilience.scope import current_attempt, current_scope
+from holdfast.resilience.scope import current_attempt, current_scope, restore
 
 TOLD_EVERY: Final = 60.0
 """Seconds between two events of one policy: while a dependency is down, every call uses a fallback."""
@@ -173,7 +173,7 @@ class FallbackLayer:
         try:
             yield math.inf
         finally:
-            current_scope.reset(token)
+            restore(token)
 
 
 class _Source:

@@ -15,6 +15,7 @@ from holdfast.resilience.scope import (
     current_attempt,
     current_idempotency_key,
     current_scope,
+    restore,
 )
 
 TIMEOUT_HEADER: Final = "x-request-timeout-ms"
@@ -115,8 +116,8 @@ class Inbound:
 
     @staticmethod
     def end(token: Token[Scope]) -> None:
-        """End the deadline that `begin` began, in the same context."""
-        current_scope.reset(token)
+        """End the deadline that `begin` began; harmless in another context."""
+        restore(token)
 
 
 def outbound_headers() -> dict[str, str]:

@@ -20,6 +20,7 @@ from holdfast.resilience.scope import (
     Scope,
     current_idempotency_key,
     current_scope,
+    restore,
 )
 from holdfast.resilience.trail import Failed, note
 from holdfast.resilience.validity import check_count, check_seconds
@@ -139,7 +140,7 @@ class RetryLayer:
                 try:
                     outcome = yield from inner(call)
                 finally:
-                    current_scope.reset(token)
+                    restore(token)
             if outcome.error is None and not (self.is_judging and self._is_unwanted(outcome.value)):
                 self.succeeded()
                 return outcome

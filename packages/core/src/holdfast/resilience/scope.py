@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -30,6 +30,18 @@ current_scope: ContextVar[Scope] = ContextVar("holdfast_scope", default=UNBOUNDE
 
 _key: ContextVar[str] = ContextVar("holdfast_idempotency_key", default="")
 _KEY: Final = re.compile(r"[!-~]{1,255}")
+
+
+def restore(token: Token[Scope]) -> None:
+    """Go back to the scope that a call began in.
+
+    A coroutine or generator that nobody finished is closed in the context of whoever finds it, and one
+    that is driven by hand may go on in another: there is nothing to go back to there.
+    """
+    try:  # noqa: SIM105  # on the way of every call, and `suppress` is slow
+        current_scope.reset(token)
+    except ValueError:
+        pass
 
 
 def current_attempt() -> Attempt | None:

@@ -6,7 +6,7 @@ from holdfast.resilience.call import Call, Inner, Steps
 from holdfast.resilience.deadline import refusal
 from holdfast.resilience.host import Host
 from holdfast.resilience.outcome import Outcome
-from holdfast.resilience.scope import current_scope
+from holdfast.resilience.scope import current_scope, restore
 from holdfast.resilience.validity import check_seconds
 
 
@@ -77,7 +77,7 @@ class TimeLayer:
         try:
             return (yield from inner(call))
         finally:
-            current_scope.reset(token)
+            restore(token)
 
 
 class DeadlineLayer(TimeLayer):
