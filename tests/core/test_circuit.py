@@ -99,6 +99,25 @@ def test_a_permit_counts_once() -> None:
     assert bench.state == "open"
 
 
+def test_a_permit_is_given_back_even_in_the_middle_of_the_bookkeeping(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The garbage collector may close an abandoned call on the thread that holds the circuit's lock."""
+    bench = Bench()
+    bench.open()
+    bench.clock.advance(10.0)
+    probe, monotonic = bench.circuit.acquire(), bench.clock.monotonic
+
+    def collected() -> float:
+        probe.ignore()
+        return monotonic()
+
+    monkeypatch.setattr(bench.clock, "monotonic", collected)
+    answers = [bench.ask() is not None for _ in range(2)]
+
+    assert (answers, bench.circuit.totals()["ignored"]) == ([False, True], 1)
+
+
 def test_forced_open_refuses_until_it_is_normal_again() -> None:
     """The state goes on beneath: a probe under way when the override lands counts."""
     bench = Bench()
@@ -352,6 +371,7 @@ def test_options_out_of_range_are_refused(options: dict[str, float], message: st
         ({"success_threshold": True}, "Breaker.success_threshold must be a number, not True"),
         ({"ramp": [0.5]}, r"Breaker.ramp must be a tuple of numbers, not \[0.5\]"),
         ({"ramp": ("half",)}, "Breaker.ramp must be a number, not 'half'"),
+        ({"rule": 0.5}, r"Breaker.rule must be a rule such as TimeWindow\(\), not 0.5"),
     ],
 )
 def test_options_of_the_wrong_kind_are_refused(options: dict[str, object], message: str) -> None:

@@ -2,6 +2,7 @@
 
 import random
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import partial
@@ -70,6 +71,7 @@ class Circuit:
         self._cause = cause
         self._lock = ForkSafeLock()
         self._gates: weakref.WeakSet[Gate] = weakref.WeakSet()
+        self._given_back: deque[Permit] = deque()
         self._watchers = Watchers()
         self._before_reset: dict[str, int] = {}
         for watcher in watchers:
@@ -96,6 +98,7 @@ class Circuit:
     def snapshot(self) -> CircuitSnapshot:
         """Return what one looks at, without changing anything."""
         with self._lock:
+            self._take_back()
             now, wall = self._clock.monotonic(), self._clock.now()
             period = self.period
             is_open = period.state is State.OPEN
@@ -112,6 +115,7 @@ class Circuit:
     def totals(self) -> dict[str, int]:
         """Return how many calls there were by how they ended, since it was made."""
         with self._lock:
+            self._take_back()
             return self._totals()
 
     def add_watcher(self, watcher: object) -> None:
@@ -206,13 +210,18 @@ class Circuit:
         self._watchers.tell()
 
     def settle_ignored(self, permit: Permit) -> None:
-        """Take back the permit of a call that says nothing of the other side."""
-        with self._lock:
-            self._metrics.ignored += 1
-            if permit.period is self.period and self.period.trial is not None:
-                self.period.trial.ignored(permit.place)
-            self._watchers.note("ignored")
-        self._watchers.tell()
+        """Take back the permit of a call that says nothing of the other side.
+
+        It never waits: the garbage collector may close an abandoned coroutine in the middle of the
+        circuit's bookkeeping, on the very thread that holds the lock. Then it is taken back later.
+        """
+        self._given_back.append(permit)
+        if self._lock.try_acquire():
+            try:
+                self._take_back()
+            finally:
+                self._lock.release()
+            self._watchers.tell()
 
     def open(self, reason: str = "opened by hand", seconds: float | None = None) -> None:
         """Open it, whatever it was.
@@ -241,7 +250,6 @@ class Circuit:
             before = self.period.state
             self._before_reset = self._totals()
             self._begin(self._clock.monotonic())
-            self._aim()
             self._watchers.note("transition", before, State.CLOSED, "reset")
             self._watchers.note("decided", before, State.CLOSED, "reset")
         self._watchers.tell()
@@ -278,6 +286,14 @@ class Circuit:
         """Do again as the state says, which went on meanwhile."""
         self._override_by(None)
 
+    def _take_back(self) -> None:
+        while self._given_back:
+            permit = self._given_back.popleft()
+            self._metrics.ignored += 1
+            if permit.period is self.period and self.period.trial is not None:
+                self.period.trial.ignored(permit.place)
+            self._watchers.note("ignored")
+
     def _asked(self) -> Permit:
         """Return leave to make one call, when the state alone does not tell."""
         if self._override is Override.DISABLED:
@@ -285,6 +301,7 @@ class Circuit:
             self._watchers.tell()
             return Permit(self, self._apart)
         with self._lock:
+            self._take_back()
             now = self._clock.monotonic()
             reason, wait, place = self._decided(now)
             permit = self._permit(reason, place)

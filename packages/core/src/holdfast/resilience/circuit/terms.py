@@ -45,7 +45,7 @@ class Terms:
 
     Raises:
         ValueError: For an option out of its range.
-        TypeError: For one that is no number, or a ramp that is no tuple of numbers.
+        TypeError: For one that is no number, a ramp that is no tuple of numbers, a rule that is none.
     """
 
     failure_threshold: int = 5
@@ -110,6 +110,10 @@ class Terms:
         name, ramp = type(self).__name__, cast("object", self.ramp)
         if not isinstance(ramp, tuple):
             raise TypeError(f"{name}.ramp must be a tuple of numbers, not {ramp!r}")
+        if self.rule is not None and not callable(getattr(self.rule, "begin", None)):
+            raise TypeError(
+                f"{name}.rule must be a rule such as TimeWindow(), not {self.rule!r:.100}"
+            )
         given: list[tuple[str, object]] = [(option, getattr(self, option)) for option in _NUMBERS]
         for option, value in [*given, *(("ramp", share) for share in self.ramp)]:
             if isinstance(value, bool) or not isinstance(value, int | float):
