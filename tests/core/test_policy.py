@@ -1,9 +1,15 @@
 """A policy: its layers, their order, and the ways to use it."""
 
+import asyncio
+import gc
+import weakref
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
 import pytest
 
 from holdfast import ServiceUnavailableError
-from holdfast.resilience.binding import _shape
 from holdfast.resilience.breaking import Breaker
 from holdfast.resilience.bulkhead import Bulkhead
 from holdfast.resilience.fallback import Fallback
@@ -11,8 +17,7 @@ from holdfast.resilience.hedge import Hedge
 from holdfast.resilience.policy import Policy, Spec
 from holdfast.resilience.rate_limit import RateLimit
 from holdfast.resilience.retry import Retry
-from holdfast.resilience.timeout import Timeout
-from holdfast.resilience.weaving import Gate
+from holdfast.resilience.timeout import Deadline, Timeout
 from holdfast.testing import RecordingRuntime
 from tests.core.ways import Way
 
@@ -84,8 +89,83 @@ def test_a_layer_that_the_short_way_does_not_know_is_never_passed_by(
     runtime: RecordingRuntime, layer: Spec, others: tuple[Spec, ...], *, is_short: bool
 ) -> None:
     """Calls take the way through all layers, unless what is left out has nothing to do."""
-    policy, gate = Policy("stock", layer, *others), Gate()
+    policy = Policy("stock", layer, *others)
 
-    runtime.policies.of(policy).open(gate, _shape(policy))
+    assert runtime.policies.of(policy).is_short is is_short
 
-    assert (gate.period is not None) is is_short
+
+class MissingError(Exception):
+    """There is no such article."""
+
+
+def test_an_error_is_let_go_with_its_last_name(runtime: RecordingRuntime) -> None:
+    """Nothing of ours holds it, or what its frames hold, until the garbage collector comes."""
+    layers: tuple[Spec, ...] = (
+        Deadline(9.0),
+        Retry(2, on=(MissingError,)),
+        Breaker(99),
+        Bulkhead(1),
+    )
+    policies = [Policy(f"stock-{kept}", *layers[kept:]) for kept in range(len(layers))]
+    policies += [Policy("short", Breaker(99)), Policy("retried", Retry(2, on=(MissingError,)))]
+    made: list[weakref.ref[MissingError]] = []
+
+    def fail(*_: object) -> None:
+        error = MissingError("no such article")
+        made.append(weakref.ref(error))
+        try:
+            raise error
+        finally:
+            del error  # or it would hold itself by this frame
+
+    async def fail_later() -> None:
+        fail()
+
+    policies.append(Policy("answered", Fallback(fail), Breaker(99)))
+    gc.disable()
+    try:
+        for policy in policies:
+            plain, later = policy(fail), policy(fail_later)
+            for _ in range(3):
+                with suppress(MissingError):
+                    plain()
+                with suppress(MissingError):
+                    policy.call(fail)
+                with suppress(MissingError):
+                    asyncio.run(_awaited(later))
+        assert [made.index(each) for each in made if each() is not None] == []
+    finally:
+        gc.enable()
+
+
+async def _awaited(call: Callable[[], Awaitable[None]]) -> None:
+    with suppress(MissingError):
+        await call()
+
+
+@dataclass(frozen=True)
+class FrozenError(Exception):
+    """Lets nobody set an attribute, not even its traceback."""
+
+    sku: str
+
+
+def test_an_error_of_a_frozen_class_comes_out_as_it_is(way: Way, runtime: RecordingRuntime) -> None:
+    """On the short way as on the long one, after every attempt, and without growing a traceback."""
+    error = FrozenError("881")
+
+    def fail() -> None:
+        raise error
+
+    decorated = way.decorate(Policy("stock", Retry(2, on=(FrozenError,)), Breaker(99)), fail)
+
+    for _ in range(3):
+        with pytest.raises(FrozenError) as caught:
+            decorated()
+        assert caught.value is error
+
+
+def test_a_policy_without_a_name_is_refused() -> None:
+    """Its first layer would be taken for the name, and protect nothing."""
+    with pytest.raises(TypeError, match="needs a name before its layers, not Retry"):
+        Policy(Retry(2))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -15,6 +15,7 @@ from holdfast import AppError, ErrorCode, ServiceUnavailableError, environment
 from holdfast.errors import CircuitOpenError
 from holdfast.resilience.backoff import Constant
 from holdfast.resilience.breaking import Breaker
+from holdfast.resilience.bulkhead import Bulkhead
 from holdfast.resilience.fallback import Fallback
 from holdfast.resilience.live import LivePolicy
 from holdfast.resilience.policies import Policies
@@ -167,6 +168,102 @@ def test_a_plain_function_that_returns_a_coroutine_is_refused(
 
     with pytest.raises(TypeError, match="returned an awaitable"):
         odd()
+
+
+def test_a_plain_function_that_returns_a_future_is_refused_each_time(
+    alone: RecordingRuntime,
+) -> None:
+    """It is neither counted as a success nor retried, on the short way as on the long one."""
+
+    async def run() -> None:
+        decorated = STOCK(asyncio.get_running_loop().create_future)
+        for _ in range(3):
+            with pytest.raises(TypeError, match="returned an awaitable"):
+                decorated()
+
+    asyncio.run(run())
+    assert alone.policies.circuit("stock").totals()["success"] == 0
+
+
+class Lazy:
+    """Makes its value when it is first looked at, as the lazy objects of frameworks do."""
+
+    def __getattribute__(self, name: str) -> object:
+        raise LookupError(f"looked at {name}")
+
+
+@pytest.mark.parametrize(
+    "policy", [STOCK, Policy("long", Retry(2), Bulkhead(1))], ids=["short", "long"]
+)
+def test_a_result_is_not_looked_at(alone: RecordingRuntime, way: Way, policy: Policy) -> None:
+    """What is lazy stays so, on both ways."""
+    lazy = Lazy()
+    decorated = way.decorate(policy, lambda: lazy)
+
+    assert all(decorated() is lazy for _ in range(3))
+
+
+def test_methods_of_other_kinds_may_be_decorated_from_outside(alone: RecordingRuntime) -> None:
+    """The function in them is protected, and they stay what they are."""
+
+    class Shop:
+        @STOCK
+        @staticmethod
+        def double(number: int) -> int:
+            return 2 * number
+
+        @STOCK
+        @classmethod
+        def kind(cls) -> str:
+            return cls.__name__
+
+    for _ in range(2):
+        assert (Shop.double(2), Shop().double(3)) == (4, 6)
+        assert (Shop.kind(), Shop().kind()) == ("Shop", "Shop")
+
+
+def test_what_cannot_be_called_is_refused() -> None:
+    """When it is decorated, not when it is used."""
+    with pytest.raises(TypeError, match="cannot be called, so there is nothing to protect"):
+        STOCK(property(len))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def test_a_function_that_tells_of_other_parameters_takes_what_it_takes(
+    alone: RecordingRuntime,
+) -> None:
+    """A signature that another decorator put there is shown, and not gone by."""
+
+    def takes(*args: int, **kwargs: int) -> tuple[object, object]:
+        return args, kwargs
+
+    told = inspect.Signature([inspect.Parameter("from", inspect.Parameter.POSITIONAL_ONLY)])
+    takes.__signature__ = told  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]
+    decorated = STOCK(takes)
+
+    assert [decorated(1, 2, urgent=3) for _ in range(2)] == [((1, 2), {"urgent": 3})] * 2
+    assert inspect.signature(decorated) == told
+
+
+def test_a_failure_is_told_to_what_let_the_call_through(alone: RecordingRuntime) -> None:
+    """A call that is under way while settings add a circuit ends as it began."""
+    policy = Policy("stock", Retry(1))
+    calls = 0
+
+    @policy
+    def call() -> str:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            alone.policies.reload({"stock": {"BREAKER": {}}})
+            call()
+            raise ServiceUnavailableError("down")
+        return "here"
+
+    call()
+
+    with pytest.raises(ServiceUnavailableError):
+        call()
+    assert alone.policies.circuit("stock").totals()["success"] == 1
 
 
 def test_the_first_attempt_is_seen_on_the_short_way_too(alone: RecordingRuntime, way: Way) -> None:

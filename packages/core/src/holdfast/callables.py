@@ -1,6 +1,10 @@
 """What can be said of a project's callable without calling it."""
 
 import inspect
+from typing import Final
+
+BINDING: Final[tuple[object, ...]] = (staticmethod, classmethod)
+"""What makes a method of a function; to decorate one is to decorate the function in it."""
 
 
 def is_async(function: object) -> bool:

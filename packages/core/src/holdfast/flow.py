@@ -27,6 +27,7 @@ Flow: TypeAlias = Generator[Ask, object, _Result]
 
 def drive(flow: Flow[_Result]) -> _Result:
     """Run a flow to its end on this thread."""
+    answer: object = None
     try:
         ask = next(flow)
         while True:
@@ -41,6 +42,8 @@ def drive(flow: Flow[_Result]) -> _Result:
     except BaseException:
         flow.close()  # a driver that is interrupted itself has not told the flow
         raise
+    finally:
+        del answer  # or an error in it would hold itself, by the frames that called what raised it
 
 
 async def adrive(flow: Flow[_Result]) -> _Result:

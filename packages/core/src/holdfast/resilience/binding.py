@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from holdfast import environment
-from holdfast.callables import is_async
+from holdfast.callables import BINDING, is_async
 from holdfast.flow import adrive, drive
 from holdfast.forks import ForkSafeLock
 from holdfast.resilience.breaking import Breaker
@@ -24,7 +24,10 @@ _gates_lock = ForkSafeLock()
 
 
 def bound(policy: "Policy", function: Callable[..., object]) -> Callable[..., object]:
-    """Return a function that makes its calls through a policy."""
+    """Return a function that makes its calls through a policy; a method stays of the kind it is."""
+    if type(function) in BINDING:
+        method: Any = function
+        return cast("Callable[..., object]", type(method)(bound(policy, method.__func__)))
     gate = Gate()
     shape = _shape(policy)
     kind = _Awaited if is_async(function) else _Plain
@@ -64,10 +67,10 @@ class _Bound:
         """Return the policy at work in the current runtime; opens the gate when there is no other."""
         host: Host = current_host()
         live = host.policies.of(self.policy)
-        short = live.is_short and self.is_short
+        short = live.is_short and self.is_short and live.shape() == self.shape
         if short and self.gate.period is None and environment.is_alone(host):
             self._opened = live
-            live.open(self.gate, self.shape)
+            live.open(self.gate)
             with _gates_lock:
                 _gates.add(self.gate)
             # Those that shut all gates may have passed this one by, a moment ago.
@@ -85,6 +88,14 @@ class _Bound:
         """Return what comes after a first attempt that failed: in the runtime that opened the gate."""
         live = self._opened or self.live()
         return live.resumed(self.function, args, kwargs, error, period)
+
+    def unseen(self, result: object) -> bool:
+        """Tell whether a result has to be awaited."""
+        kind = type(result)
+        if hasattr(kind, "__await__"):
+            return True
+        self.gate.kind = kind
+        return False
 
     def unawaited(self, result: object, period: object) -> object:  # noqa: ARG002  # as `Ways` says
         """Refuse: nobody can tell yet how the call ends."""

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 from holdfast.clock import Clock
 from holdfast.resilience.deadline import overrun
@@ -49,7 +49,7 @@ class Invoke:
         """Call it on this thread."""
         try:
             value = self.function(*self.args, **self.kwargs)
-            if hasattr(value, "__await__"):
+            if hasattr(type(value), "__await__"):
                 refuse_awaitable(value)
         except BaseException as error:  # noqa: BLE001  # the layers say what it means
             return Outcome(error)
@@ -59,7 +59,7 @@ class Invoke:
         """Call it, and wait for what it returns if that can be awaited."""
         try:
             value: Any = self.function(*self.args, **self.kwargs)
-            if hasattr(value, "__await__"):
+            if hasattr(cast("type[object]", type(value)), "__await__"):
                 if self.timeout != math.inf:
                     return await _within(value, self.timeout)
                 value = await value

@@ -95,10 +95,8 @@ class LivePolicy:
             permit = self.breaker.permit_of(period)
         return self._steps(Call(function, args, kwargs, taken=Outcome(error), permit=permit))
 
-    def open(self, gate: Gate, shape: Shape) -> None:
-        """Let calls of a function take the short way, if that does all that this policy asks for."""
-        if not self.is_short or self.shape() != shape:
-            return
+    def open(self, gate: Gate) -> None:
+        """Let calls of a function take the short way, which does all that this policy asks for."""
         gate.scope = UNBOUNDED if self.retry is None else (math.inf, self.retry.first)
         gate.succeeded = int if self.retry is None else self.retry.succeeded
         gate.seconds = 0.0 if self._time is None else self._time.seconds

@@ -58,7 +58,7 @@ class Policy:
 
     Raises:
         ValueError: For two layers of a kind, or an empty name.
-        TypeError: For what is no layer.
+        TypeError: For what is no layer, or no name.
 
     Example:
         >>> stock = Policy("stock", Retry(attempts=2), Timeout(1.0))
@@ -73,6 +73,8 @@ class Policy:
     layers: tuple[Spec, ...]
 
     def __init__(self, name: str, *layers: Spec) -> None:
+        if not isinstance(cast("object", name), str):
+            raise TypeError(f"a policy needs a name before its layers, not {name!r:.100}")
         if not name:
             raise ValueError("a policy needs a name")
         for layer in layers:

@@ -1,6 +1,7 @@
 """The parameters of a function as source text, for wrappers that declare the same ones."""
 
 import inspect
+import keyword
 from collections.abc import Callable, Iterable
 from inspect import Parameter
 from typing import Final, NamedTuple
@@ -30,7 +31,7 @@ GENERIC: Final = SignatureSource("*args, **kwargs", "*args, **kwargs", "args", "
 def signature_source(
     function: Callable[..., object], defaults: dict[str, object]
 ) -> SignatureSource:
-    """Return a function's parameters as source; one that hides them takes any.
+    """Return a function's parameters as source; one that hides them, or tells of others, takes any.
 
     Args:
         function: Whose parameters.
@@ -45,7 +46,9 @@ def signature_source(
         parameters = tuple(inspect.signature(function, follow_wrapped=False).parameters.values())
     except (TypeError, ValueError):  # built in, and says nothing
         return GENERIC
-    if any(not each.name.isidentifier() or each.name.startswith(PREFIX) for each in parameters):
+    if hasattr(function, "__signature__") or not all(
+        _can_be_written(each.name) for each in parameters
+    ):
         return GENERIC
     defaults |= {
         f"{PREFIX}default_{each.name}": each.default
@@ -65,6 +68,10 @@ def signature_source(
         args=f"({''.join(f'{_starred(each)}, ' for each in in_order)})",
         kwargs=f"{{{_joined(*(f'{e.name!r}: {e.name}' for e in by_name), *map(_starred, starred))}}}",
     )
+
+
+def _can_be_written(name: str) -> bool:
+    return name.isidentifier() and not keyword.iskeyword(name) and not name.startswith(PREFIX)
 
 
 def _declarations(parameters: Iterable[Parameter]) -> Iterable[str]:

@@ -8,7 +8,6 @@ and counts the success; everything else is said in one place, by the flow of the
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import update_wrapper
-from types import CoroutineType
 from typing import Any, Final, NamedTuple, Protocol, cast
 
 from holdfast.callables import is_async
@@ -32,8 +31,7 @@ class Shape(NamedTuple):
     refused: bool = False
     """Raise what an open circuit refuses it with, which nobody further out has an answer to."""
     nested: bool = False
-    """Tell how many failures there were when it began, and ask about results of a class not seen yet;
-    whatever it runs within."""
+    """Tell how many failures there were when it began; whatever it runs within."""
 
 
 class Gate:
@@ -48,7 +46,7 @@ class Gate:
         succeeded: Counts a success for the budget of further attempts.
         refusing: The period of an open circuit, which refuses calls until it ends; else None.
         counted: How many failures there were, for a nested shape.
-        kind: The class of results that are values, for a nested shape.
+        kind: The class of the latest result, which was a value.
     """
 
     __slots__ = (
@@ -102,8 +100,12 @@ class Ways(Protocol):
         """
         ...
 
+    def unseen(self, result: object) -> bool:
+        """Tell whether a result is no value, because the call goes on; of a class not seen last time."""
+        ...
+
     def unawaited(self, result: object, period: object) -> object:
-        """Say what becomes of a coroutine that a plain function returned: its call has not ended yet."""
+        """Say what becomes of a result that is no value, as an awaitable: its call has not ended yet."""
         ...
 
 
@@ -112,7 +114,6 @@ def weave(
     shape: Shape,
     gate: Gate,
     ways: Ways,
-    unseen: Callable[[object], bool] | None = None,
 ) -> Callable[..., object]:
     """Return a wrapper of a function, plain or asynchronous, with its name and its signature.
 
@@ -121,18 +122,21 @@ def weave(
         shape: What the short way does.
         gate: Opens and shuts it.
         ways: Everything else.
-        unseen: For a nested shape, told a result of another class than the gate's `kind`; tells whether
-            the call goes on, because that is no value.
 
     Raises:
-        TypeError: For a generator function: when its calls end, and how, only who iterates knows.
+        TypeError: For what cannot be called, and for a generator function: when its calls end, and how,
+            only who iterates knows.
     """
+    if not callable(function):
+        raise TypeError(
+            f"{function!r:.100} cannot be called, so there is nothing to protect; "
+            "a decorator such as `property` belongs above the policy"
+        )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(
             f"{function!r} is a generator function; protect what it calls, or use `with policy.calling():`"
         )
     names: dict[str, object] = {
-        "_h_coroutine": CoroutineType,
         "_h_function": function,
         "_h_gate": gate,
         "_h_run": ways.run,
@@ -142,7 +146,9 @@ def weave(
         "_h_reset": current_scope.reset,
         "_h_unawaited": ways.unawaited,
         "_h_unbounded": UNBOUNDED,
-        "_h_unseen": unseen,
+        "_h_with_traceback": BaseException.with_traceback,
+        "_h_type": type,
+        "_h_unseen": ways.unseen,
     }
     signature = signature_source(function, names)
     source = "\n".join(_lines(shape, signature, is_asynchronous=is_async(function)))
@@ -168,7 +174,7 @@ def _lines(shape: Shape, signature: SignatureSource, *, is_asynchronous: bool) -
         yield " _h_begun = _h_gate.counted"
     yield " try:"
     yield f"  _h_result = {waiting}_h_function({signature.passed})"
-    reset = [" _h_reset(_h_token)"] if is_scoped else []
+    reset = _resetting(is_asynchronous=is_asynchronous) if is_scoped else ()
     period = _MEASURED_PERIOD if shape.measured else "_h_period"
     begun = ", _h_begun" if shape.nested else ""
     arguments = f"{period}, {signature.args}, {signature.kwargs}{begun}"
@@ -180,10 +186,16 @@ def _lines(shape: Shape, signature: SignatureSource, *, is_asynchronous: bool) -
         yield from (_CAUGHT, *_inside((*reset, failed)), *_ENDING, *succeeded)
 
 
+def _resetting(*, is_asynchronous: bool) -> tuple[str, ...]:
+    """Return what takes the scope away; a coroutine may be closed in a context that never had it."""
+    lines = (" _h_reset(_h_token)",)
+    return (" try:", *_inside(lines), " except ValueError:", "  pass") if is_asynchronous else lines
+
+
 def _succeeded(shape: Shape, *, is_asynchronous: bool) -> Iterator[str]:
     """Yield what is done after a call that succeeded."""
     if not is_asynchronous:
-        yield from _UNSEEN if shape.nested else _UNAWAITED
+        yield from _UNSEEN
     if shape.retried:
         yield " _h_gate.succeeded()"
     if shape.counted:
@@ -208,25 +220,27 @@ _APART: Final = (
     "  return _h_value",
     " try:",
     "  if _h_last is _h_error and _h_error.__traceback__ is not None:",
-    "   _h_error.__traceback__ = _h_error.__traceback__.tb_next",
+    # Not assigned: a frozen dataclass may be an exception.
+    "   _h_with_traceback(_h_error, _h_error.__traceback__.tb_next)",
     "  raise _h_last",
     " finally:",
     "  del _h_error, _h_last",
 )
 _TIMED_SCOPE: Final = "(_h_gate.monotonic() + _h_gate.seconds, _h_gate.scope[1])"
 _ENDING: Final = (
-    "  if _h_outcome.error is _h_error:",
-    "   raise",
-    "  if _h_outcome.error is not None:",
-    "   raise _h_outcome.error",
-    "  return _h_outcome.value",
-)
-_UNAWAITED: Final = (
-    " if _h_result.__class__ is _h_coroutine:",
-    "  return _h_unawaited(_h_result, _h_period)",
+    "  _h_last, _h_value = _h_outcome",
+    "  _h_outcome = None",
+    "  if _h_last is None:",
+    "   return _h_value",
+    "  try:",
+    "   if _h_last is _h_error:",
+    "    raise",
+    "   raise _h_last",
+    "  finally:",
+    "   del _h_last",
 )
 _UNSEEN: Final = (
-    " if _h_result.__class__ is not _h_gate.kind and _h_unseen(_h_result):",
+    " if _h_type(_h_result) is not _h_gate.kind and _h_unseen(_h_result):",
     "  return _h_unawaited(_h_result, _h_period)",
 )
 _REFUSING: Final = (

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from holdfast.callables import is_async
+from holdfast.callables import BINDING, is_async
 from holdfast.resilience.breaker.calling import ends_later
 from holdfast.resilience.circuit.circuit import Circuit
 from holdfast.resilience.outcome import Outcome
@@ -15,7 +15,6 @@ from holdfast.resilience.weaving import Gate, Shape, weave
 if TYPE_CHECKING:
     from holdfast.resilience.breaker.breaker import CircuitBreaker
 
-_BINDING: Final = cast("tuple[Callable[[object], object], ...]", (staticmethod, classmethod))
 _SHAPE: Final = Shape(counted=True, refused=True, nested=True)
 
 
@@ -53,15 +52,14 @@ def handed_on(function: Callable[..., Any], how: Callable[..., Any]) -> Callable
 
 def decorated(breaker: "CircuitBreaker", function: Any) -> object:  # noqa: ANN401  # or a static method
     """Return a guarded function."""
-    for kind in _BINDING:
-        if type(function) is kind:
-            return kind(decorated(breaker, function.__func__))
+    if type(function) in BINDING:
+        return type(function)(decorated(breaker, function.__func__))
     if _is_generator(function):
         return handed_on(function, breaker.call)
     gate = Gate()
     ways = (_Awaited if is_async(function) else _Plain)(breaker, function, gate)
     gate.monotonic = breaker.clock.monotonic
-    woven = weave(function, _SHAPE, gate, ways, unseen=ways.unseen)
+    woven = weave(function, _SHAPE, gate, ways)
     breaker.watch(gate)
     return woven
 
