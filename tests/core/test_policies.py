@@ -183,6 +183,22 @@ class TestReload:
         assert "\n" not in str(event.attributes["reason"])
         assert waiting.layers == ()
 
+    def test_what_cannot_be_made_of_one_policy_leaves_the_circuits_of_others_alone(
+        self, runtime: RecordingRuntime
+    ) -> None:
+        """All is found out before the first circuit goes by other options."""
+        policies = [Policy("first", Breaker(failure_threshold=4)), Policy("second", Retry(2))]
+        for policy in policies:
+            policy.call(int)
+        terms = runtime.policies.circuit("first").terms
+
+        with pytest.raises(ValueError, match="Timeout cannot be made"):
+            runtime.policies.reload(
+                {"first": {"BREAKER": {"FAILURE_THRESHOLD": 9}}, "second": {"TIMEOUT": {}}}
+            )
+
+        assert runtime.policies.circuit("first").terms is terms
+
     def test_paths_are_written_as_the_settings_were(self) -> None:
         """A script's keywords are in lower case, at start-up and afterwards."""
         runtime = Runtime(Settings(reporters=()))

@@ -194,9 +194,7 @@ class Policies:
         found: list[str] = []
         for policy in known:
             try:
-                for spec in tuned(policy, self._tunings.get(policy.name)):
-                    if isinstance(spec, Chaos):
-                        spec.refuse_users(policy.name, self._host)
+                self._check(policy, self._tunings.get(policy.name))
             except (RuntimeError, ValueError) as error:
                 found.append(f"policy {policy.name!r}: {error}")
         return list(dict.fromkeys(found))
@@ -206,10 +204,10 @@ class Policies:
             return self._short_form(policy)
         with self._lock:
             live = self._live.get(policy.name)
-            failure = None
+            is_new, failure = live is None, None
             if live is None:
                 live, failure = self._begun(policy)
-        if policy.name in self._lone:
+        if is_new and policy.name in self._lone:
             shut_gates()  # short forms of this name now share the policy's circuit
         if failure is not None:
             facts = {"policy": policy.name, "reason": str(failure)}
@@ -283,14 +281,22 @@ class Policies:
         return LivePolicy(policy, self._host, specs, before)
 
     def _changed(self, told: Mapping[str, Tuning]) -> dict[str, LivePolicy]:
-        """Return the policies at work that new settings change, and see that the others can be made."""
+        """Return the policies at work that new settings change, once all are known to be possible."""
         for policy in declared():
             if policy.name not in self._live:
                 tuned(policy, told.get(policy.name))
+        for name, live in self._live.items():
+            self._check(live.policy, told.get(name))
         made = {
             name: self._made(live.policy, told.get(name), live) for name, live in self._live.items()
         }
         return {name: new for name, new in made.items() if new.specs != self._live[name].specs}
+
+    def _check(self, policy: Policy, tuning: Tuning | None) -> None:
+        """Raise when a policy cannot be what code and settings say together."""
+        for spec in tuned(policy, tuning):
+            if isinstance(spec, Chaos):
+                spec.refuse_users(policy.name, self._host)
 
     def _tell(self, name: str, severity: Severity, facts: Mapping[str, Scalar]) -> None:
         time, clean = self._host.clock.now(), self._host.redactor.text
