@@ -48,6 +48,7 @@ def drive(flow: Flow[_Result]) -> _Result:
 
 async def adrive(flow: Flow[_Result]) -> _Result:
     """Run a flow to its end on the running event loop."""
+    answer: object = None
     try:
         ask = next(flow)
         while True:
@@ -62,3 +63,5 @@ async def adrive(flow: Flow[_Result]) -> _Result:
     except BaseException:
         flow.close()  # a driver that is interrupted itself has not told the flow
         raise
+    finally:
+        del answer  # as above

@@ -231,4 +231,6 @@ class _Telling:
 
 def _note(error: Exception, what: str, failure: Exception) -> None:
     with suppress(Exception):  # the text of a failure, and where notes go, may be anybody's code
-        error.add_note(f"{what} failed, too: {type(failure).__name__}: {failure}"[:_LONGEST_NOTE])
+        said = f"{what} failed, too: {type(failure).__name__}: {failure}"[:_LONGEST_NOTE]
+        if said not in getattr(error, "__notes__", ()):  # one error may be raised many times
+            error.add_note(said)
