@@ -941,8 +941,9 @@ def test_two_caches_of_a_name_are_refused(runtime: RecordingRuntime) -> None:
     ("options", "said"),
     [
         ({"name": ""}, "needs a name"),
-        ({"ttl": 0.0}, "Cache.ttl must be more than 0 seconds"),
-        ({"stale": -1.0}, "Cache.stale must be 0 or more seconds"),
+        ({"ttl": 0.0}, "Cache.ttl must be more than 0"),
+        ({"stale": -1.0}, "Cache.stale must be at least 0"),
+        ({"ttl": 1e300}, "at most 31536000 seconds"),
         ({"max_entries": 0}, "Cache.max_entries must be at least 1"),
         ({"jitter": 1.5}, "Cache.jitter must be a share"),
         ({"compress_above": -1}, "Cache.compress_above must be"),

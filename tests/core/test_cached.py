@@ -286,7 +286,7 @@ def test_who_has_waited_long_enough_asks_alone(runtime: RecordingRuntime) -> Non
 
 def test_nobody_waits_beyond_the_deadline(runtime: RecordingRuntime, clock: FakeClock) -> None:
     """Another process asks: this one gives up in time, and asks for nothing."""
-    cache = Cache("herd", wait=60.0)
+    cache = Cache("herd", wait=60.0, store=RemoteStore(clock))
     runtime.caches.of(cache)
     live = runtime.caches["herd"]
     live._store.set("hf:herd:l:key", b"another", 900.0)
@@ -304,7 +304,7 @@ def test_another_process_that_never_comes_back_is_waited_for_a_limited_time(
     runtime: RecordingRuntime, clock: FakeClock
 ) -> None:
     """Then one asks by oneself."""
-    cache, factory = Cache("herd", wait=5.0), Factory()
+    cache, factory = Cache("herd", wait=5.0, store=RemoteStore(clock)), Factory()
     runtime.caches.of(cache)
     runtime.caches["herd"]._store.set("hf:herd:l:key", b"another", 900.0)
     began = clock.monotonic()
@@ -354,10 +354,10 @@ def test_an_error_that_cannot_be_copied_is_not_shared() -> None:
 
 def test_a_pause_of_another_process_holds_here(runtime: RecordingRuntime, clock: FakeClock) -> None:
     """With a stale value nobody asks; without one whoever needs a value does, at once."""
-    cache, factory = Cache("herd", ttl=10.0), Factory()
+    store = RemoteStore(clock)
+    cache, factory = Cache("herd", ttl=10.0, store=store), Factory()
     cache.set("stale", "old")
     clock.advance(10.0)
-    store = runtime.caches["herd"]._store
     for key in ("stale", "none"):
         store.set(f"hf:herd:l:{key}", PAUSED, 30.0)
     began = clock.monotonic()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from holdfast.resilience.call import Layer
 from holdfast.resilience.host import Host
+from holdfast.resilience.validity import check_seconds
 
 if TYPE_CHECKING:
     from holdfast.resilience.cache.cache import Cache
@@ -28,7 +29,8 @@ class Cached:
         cache: Where they are kept; by default a cache in this process, named as the policy.
 
     Raises:
-        ValueError: For a time that is none.
+        ValueError: For a time out of bounds; a year at most.
+        TypeError: For what is no number.
 
     Example:
         >>> from holdfast.resilience.policy import Policy
@@ -48,10 +50,10 @@ class Cached:
     cache: "Cache | None" = None
 
     def __post_init__(self) -> None:
-        if self.ttl is not None and self.ttl <= 0:
-            raise ValueError(f"Cached.ttl must be more than 0 seconds, not {self.ttl}")
-        if self.stale is not None and self.stale < 0:
-            raise ValueError(f"Cached.stale must be 0 or more seconds, not {self.stale}")
+        if self.ttl is not None:
+            check_seconds("Cached.ttl", self.ttl, above=True)
+        if self.stale is not None:
+            check_seconds("Cached.stale", self.stale)
 
     def live(self, name: str, host: Host) -> Layer:
         """Return the layer of one policy."""

@@ -1,6 +1,5 @@
 """`Cache`: answers of functions, kept for a while, and served a while longer when the function fails."""
 
-import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar, cast, overload
@@ -15,6 +14,7 @@ from holdfast.resilience.cache.decorating import Keeping, Tags, akeeping, keepin
 from holdfast.resilience.cache.live import LiveCache, value_of
 from holdfast.resilience.cache.place import Place
 from holdfast.resilience.cache.store import Store
+from holdfast.resilience.validity import check_seconds
 
 _Params = ParamSpec("_Params")
 _Value = TypeVar("_Value")
@@ -56,7 +56,8 @@ class Cache:
         shadow: Entries of a networked store that are kept in this process for its outages.
 
     Raises:
-        ValueError: For an option out of its range.
+        ValueError: For an option out of its range; a year is the longest time.
+        TypeError: For a time that is no number.
 
     Example:
         >>> prices = Cache("prices", ttl=60.0)
@@ -87,9 +88,9 @@ class Cache:
         if not self.name:
             raise ValueError("a cache needs a name")
         for name in ("ttl", "lease", "negative_ttl", "recovery"):
-            self._check(name, 0 < getattr(self, name) < math.inf, "more than 0 seconds, and finite")
+            check_seconds(f"Cache.{name}", getattr(self, name), above=True)
         for name in ("stale", "wait"):
-            self._check(name, 0 <= getattr(self, name) < math.inf, "0 or more seconds, and finite")
+            check_seconds(f"Cache.{name}", getattr(self, name))
         self._check("max_entries", self.max_entries >= 1, "at least 1")
         self._check("shadow", self.shadow >= 0, "0 or more")
         self._check("jitter", 0 <= self.jitter <= 1, "a share, from 0 to 1")

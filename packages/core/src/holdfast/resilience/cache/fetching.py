@@ -1,6 +1,8 @@
 """Fresh, stale or computed: how a cache answers, decided once for threads, tasks and processes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -24,6 +26,10 @@ FIRST_LOOK: Final = 0.01
 """Seconds after which it is seen for the first time whether another process is ready."""
 LONGEST_LOOK: Final = 0.25
 """Seconds between two looks at most."""
+_asking: ContextVar[frozenset[tuple[object, str]]] = ContextVar(
+    "holdfast_asking", default=frozenset()
+)
+"""For which keys of which caches a function is being asked, further out: ambient."""
 _WEIGHT: Final = 0.2
 """Of the latest call in the average of how long calls take."""
 
@@ -98,6 +104,8 @@ class Fetching:
                 return (yield from self._fly(order, stale, flight))
             if stale is not None:
                 return self._stale(stale, "refreshing")
+            if (self, order.key) in _asking.get():  # by whom this very call was made
+                return (yield from self._ask_alone(order))
             shared = yield from self._follow(order, flight)
             if shared is not None:
                 return shared
@@ -154,7 +162,11 @@ class Fetching:
             lease = yield from self._shelf.take(order.key, self._limits.lease)
             if lease is None:
                 return (yield from self._ask(order, stale, None))
-            settled = yield from self._behind(lease, order, stale)
+            try:
+                settled = yield from self._behind(lease, order, stale)
+            except BaseException:
+                self._shelf.drop(order.key, lease)
+                raise
             if settled is not None:
                 return settled
             left = until - self._clock.monotonic()
@@ -189,7 +201,7 @@ class Fetching:
         self._count("misses")
         stamps = yield from self._shelf.stamps(order.tags)
         began = self._clock.monotonic()
-        with collect_degradations() as degradations:
+        with collect_degradations() as degradations, self._asking(order.key):
             outcome = yield from order.compute()
         took = self._clock.monotonic() - began
         if outcome.error is None:
@@ -210,6 +222,15 @@ class Fetching:
                 return self._stale(stale, "failed", outcome.error)
         yield from self._shelf.release(order.key, lease)
         return outcome
+
+    @contextmanager
+    def _asking(self, key: str) -> Generator[None, None, None]:
+        token = _asking.set(_asking.get() | {(self, key)})
+        try:
+            yield
+        finally:
+            with suppress(ValueError):  # of a coroutine that is closed in another context
+                _asking.reset(token)
 
     def _keep(self, key: str, entry: Entry, lease: Lease | None, took: float) -> Flow[None]:
         """Write an entry, unless its key was invalidated while it was computed."""
@@ -233,15 +254,16 @@ class Fetching:
     def _fresh(self, entry: Entry) -> Outcome:
         self._telling.tallies.hit()
         reason = "store down" if self._shelf.is_down else ""
-        age = self._time() - entry.created
-        return Outcome(None, Answer(entry.value, Source.FRESH, reason, age))
+        return Outcome(None, Answer(entry.value, Source.FRESH, reason, self._age(entry)))
 
     def _stale(self, entry: Entry, reason: str, error: Exception | None = None) -> Outcome:
         self._count("stale")
         if reason != "refreshing":
             self._telling.tell_stale(reason, error)
-        age = self._time() - entry.created
-        return Outcome(None, Answer(entry.value, Source.STALE, reason, age))
+        return Outcome(None, Answer(entry.value, Source.STALE, reason, self._age(entry)))
+
+    def _age(self, entry: Entry) -> float:
+        return max(0.0, self._time() - entry.created)  # clocks of machines differ, and go back
 
 
 def answer_in(outcome: Outcome) -> Answer[Any] | None:

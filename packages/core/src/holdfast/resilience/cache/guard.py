@@ -3,6 +3,8 @@
 import importlib
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from holdfast.resilience.cache.store import Store, UnreadableError
@@ -72,6 +74,17 @@ class Guard:
             self._refuse()
             return DOWN
         return self._called(function, permit)
+
+    def aside(self, function: Callable[[], None]) -> None:
+        """Call the store for nobody who waits: on a thread where that takes a while."""
+        if not self.blocking:
+            self.call(function)
+            return
+        with suppress(RuntimeError):  # no more threads, or the interpreter ends
+            self._background(partial(self._aside, function))
+
+    def _aside(self, function: Callable[[], None]) -> None:
+        self.call(function)
 
     def _permit(self) -> Permit | None:
         try:

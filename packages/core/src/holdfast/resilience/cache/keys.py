@@ -29,14 +29,38 @@ def safe_key(key: str, most: int = MAX_KEY) -> str:
         key: Any text.
         most: Characters that it may have; at least 33.
 
+    Raises:
+        TypeError: For what is no text.
 
     Example:
         >>> safe_key("price:881"), safe_key("price of 881")[:9]
         ('price:881', '#55dbee03')
     """
-    if len(key) <= most and key.isascii() and key.isprintable() and " " not in key:
-        return key
-    return f"#{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+    key = plain_key(key)
+    is_safe = len(key) <= most and key.isascii() and key.isprintable() and " " not in key
+    # What begins like a hash would be taken for the key that has this hash.
+    return key if is_safe and key[:1] != "#" else _hash(key)
+
+
+def safe_name(name: str) -> str:
+    """Return what the keys of a cache begin with: without a colon, or one cache could name another's keys.
+
+    Example:
+        >>> safe_name("prices"), safe_name("prices:v:eu")[:9]
+        ('prices', '#82390ddc')
+    """
+    return _hash(name) if ":" in name else safe_key(name, MAX_NAME)
+
+
+def plain_key(key: object) -> str:
+    """Return a key as it is.
+
+    Raises:
+        TypeError: For what is no text.
+    """
+    if not isinstance(key, str):
+        raise TypeError(f"the key of a cache must be a text, not a {type(key).__qualname__}")
+    return key
 
 
 class CallKey:
@@ -95,6 +119,10 @@ class CallKey:
                 f"{self._name} was called with a {type(value).__qualname__}, of which no key can be "
                 "made; pass a function of its arguments as key="
             )
+
+
+def _hash(key: str) -> str:
+    return f"#{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 def key_of(

@@ -14,6 +14,7 @@ from holdfast.resilience.cache.envelope import Packing
 from holdfast.resilience.cache.failures import Failures
 from holdfast.resilience.cache.fetching import Fetching, Limits, Order, answer_in
 from holdfast.resilience.cache.guard import Guard
+from holdfast.resilience.cache.keys import plain_key
 from holdfast.resilience.cache.memory import MemoryStore
 from holdfast.resilience.cache.shelf import Shelf
 from holdfast.resilience.cache.store import Counts, Purges
@@ -22,6 +23,7 @@ from holdfast.resilience.call import Steps
 from holdfast.resilience.drivers import Invoke
 from holdfast.resilience.host import Host
 from holdfast.resilience.outcome import Outcome
+from holdfast.resilience.validity import check_seconds
 
 if TYPE_CHECKING:
     from holdfast.resilience.cache.cache import Cache
@@ -60,7 +62,11 @@ class LiveCache:
 
     def peek(self, key: str) -> Entry | None:
         """Return a fresh entry without tags that is kept as it is, and count the hit; else None."""
-        entry: Any = self._near(self._prefix + key)
+        try:
+            entry: Any = self._near(self._prefix + key)
+        except TypeError:
+            plain_key(key)  # which says it in better words
+            raise
         if entry.__class__ is Entry and entry.stamps is None and self._time() < entry.fresh_until:
             self._tallies.hit()
             return entry
@@ -89,6 +95,7 @@ class LiveCache:
         tags: tuple[str, ...] = (),
     ) -> Steps:
         """Return the outcome of a flow that ends with a value: an `Answer`, or its error."""
+        _check_tags(tags)
         entry = partial(self._entry, self._ttl(ttl), self.spec.stale if stale is None else stale)
         return self._fetching.answer(Order(key, compute, entry, tags))
 
@@ -103,6 +110,7 @@ class LiveCache:
 
     def put(self, key: str, value: object, ttl: float | None, tags: tuple[str, ...]) -> Flow[bool]:
         """Keep a value, whoever computes one at the moment; False when that could not be done."""
+        _check_tags(tags)
         self._failures.forget(key)
         stamps = yield from self._shelf.stamps(tags)
         entry = self._entry(self._ttl(ttl), self.spec.stale, value, stamps)
@@ -146,6 +154,7 @@ class LiveCache:
 
     def _ttl(self, ttl: float | None) -> float:
         seconds = self.spec.ttl if ttl is None else ttl
+        check_seconds("ttl", seconds)
         jitter = self.spec.jitter
         return seconds * (1.0 - jitter * self._host.chance.random()) if jitter else seconds
 
@@ -171,6 +180,11 @@ def _codec(spec: "Cache", *, keeps_objects: bool) -> Codec | None:
     if spec.codec is None and (not keeps_objects or spec.compress_above is not None):
         return Json()
     return spec.codec
+
+
+def _check_tags(tags: object) -> None:
+    if isinstance(tags, str):
+        raise TypeError("tags must be several texts, not one: write tags=(...,)")
 
 
 def _wall(host: Host) -> Callable[[], float]:

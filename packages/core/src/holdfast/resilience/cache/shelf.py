@@ -10,7 +10,7 @@ from holdfast.flow import Flow
 from holdfast.resilience.cache.entry import Entry
 from holdfast.resilience.cache.envelope import Packing
 from holdfast.resilience.cache.guard import DOWN, UNREADABLE, Guard, Visit
-from holdfast.resilience.cache.keys import MAX_NAME, safe_key
+from holdfast.resilience.cache.keys import plain_key, safe_key, safe_name
 from holdfast.resilience.cache.memory import MemoryStore
 from holdfast.resilience.cache.store import Iterates, ReadsMany, Store
 from holdfast.resilience.cache.telling import Telling
@@ -61,11 +61,12 @@ class Shelf:
         telling: Telling,
     ) -> None:
         self.store = store
-        named = safe_key(name, MAX_NAME)
+        named = safe_name(name)
         self.prefix = f"hf:{named}:v:"
         self._leases = f"hf:{named}:l:"
         self._tags = f"hf:{named}:t:"
-        self._safe: Callable[[str], str] = str if store.keeps_objects else safe_key
+        self._safe: Callable[[str], str] = plain_key if store.keeps_objects else safe_key
+        self._is_shared = store.blocking
         self._packing = packing
         self._guard = guard
         self._shadow = shadow
@@ -87,7 +88,7 @@ class Shelf:
             raw = None if self._shadow is None else self._shadow.get(name)
         entry = None if raw is None else self._opened(raw, name)
         if raw is not None and entry is None:
-            yield from self.remove(key)
+            yield from self._visit(self.store.delete, name)
         if entry is not None and entry.stamps and not (yield from self._holds(entry.stamps)):
             entry = None
         if self._shadow is not None:
@@ -146,12 +147,36 @@ class Shelf:
 
     def take(self, key: str, seconds: float) -> Flow[Lease | None]:
         """Take the lease of a key, or see that another has it; None when nobody can tell."""
-        token = _token()
+        lease = Lease(_token())
         name = self._lease_name(key)
-        added = yield from self._visit(self.store.add, name, token.encode(), seconds)
+        left: list[bool] = []
+
+        def add() -> bool:
+            added = self.store.add(name, lease.token.encode(), seconds)
+            if added and left:  # nobody waits for it any more
+                self.store.delete(name)
+            return added
+
+        try:
+            added = yield from self._visit(add)
+        except BaseException:
+            left.append(True)
+            self.drop(key, lease)
+            raise
         if added is DOWN or added is UNREADABLE:
             return None
-        return Lease(token) if added else _OF_ANOTHER
+        return lease if added else _OF_ANOTHER
+
+    def drop(self, key: str, lease: Lease) -> None:
+        """Give the lease of a call back that was cancelled; returns at once."""
+        name = self._lease_name(key)
+
+        def delete() -> None:
+            if self.store.get(name) == lease.token.encode():
+                self.store.delete(name)
+
+        if lease.is_ours:
+            self._guard.aside(delete)
 
     def holds(self, key: str, lease: Lease) -> Flow[bool]:
         """Tell whether a lease was not taken away, as by an invalidation."""
@@ -253,7 +278,9 @@ class Shelf:
         return f"{self.prefix}{self._safe(key)}"
 
     def _lease_name(self, key: str) -> str:
-        return f"{self._leases}{self._safe(key)}"
+        # A forked child finds the leases of a process that asks without it.
+        whose = "" if self._is_shared else f"{os.getpid()}:"
+        return f"{self._leases}{whose}{self._safe(key)}"
 
     def _tag_name(self, tag: str) -> str:
         return f"{self._tags}{self._safe(tag)}"
