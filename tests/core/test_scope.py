@@ -12,6 +12,7 @@ from holdfast.resilience.breaking import Breaker
 from holdfast.resilience.bulkhead import Bulkhead, BulkheadLayer
 from holdfast.resilience.deadline import deadline
 from holdfast.resilience.fallback import Fallback
+from holdfast.resilience.hedge import Hedge
 from holdfast.resilience.policy import Policy
 from holdfast.resilience.retry import Retry
 from holdfast.resilience.scope import UNBOUNDED, current_scope
@@ -22,7 +23,8 @@ SHORT: Final = Policy("short", Retry(3), Breaker())
 LONG: Final = Policy(
     "long", Deadline(9.0), Fallback(value=None), Retry(3), Breaker(), Bulkhead(2), Timeout(5.0)
 )
-POLICIES: Final = (SHORT, LONG)
+HEDGED: Final = Policy("hedged", Retry(3), Hedge(60.0), Breaker())
+POLICIES: Final = (SHORT, LONG, HEDGED)
 
 
 def places_taken(runtime: RecordingRuntime) -> int:
@@ -54,6 +56,9 @@ def test_a_call_that_nobody_finishes_may_be_closed_in_another_context(
     async def run() -> str:
         await call()
         begun(call).close()
+        await turn()  # in which attempts that run beside are cancelled
+        await turn()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
         return await call()
 
     assert asyncio.run(run()) == "done"
@@ -61,7 +66,7 @@ def test_a_call_that_nobody_finishes_may_be_closed_in_another_context(
     assert places_taken(runtime) == 0
 
 
-@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.name)
+@pytest.mark.parametrize("policy", [SHORT, LONG], ids=lambda policy: policy.name)
 def test_a_call_may_go_on_in_another_context(runtime: RecordingRuntime, policy: Policy) -> None:
     """Frameworks that drive coroutines themselves may give each step a context."""
     call = policy(turn)

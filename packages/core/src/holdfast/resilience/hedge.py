@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol, TypeVar, cast
@@ -128,10 +129,17 @@ class Race:
         tasks: list[Task[object]] = []
         try:
             return await self._won(tasks)
+        except GeneratorExit:  # abandoned, and closed on any thread: nothing can be waited for
+            for task in tasks:
+                with suppress(RuntimeError):  # its loop is closed
+                    task.get_loop().call_soon_threadsafe(task.cancel)
+            tasks.clear()
+            raise
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            if tasks:
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _won(self, tasks: "list[Task[object]]") -> Outcome:
         asyncio = sys.modules["asyncio"]
