@@ -1,10 +1,13 @@
 """Decorated functions keep their signatures, and a call takes the short way only where it may."""
 
 import asyncio
+import dis
 import functools
 import inspect
+import sys
 import weakref
 from collections.abc import Callable, Generator
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -21,7 +24,7 @@ from holdfast.resilience.live import LivePolicy
 from holdfast.resilience.policies import Policies
 from holdfast.resilience.policy import Policy
 from holdfast.resilience.retry import Retry
-from holdfast.resilience.scope import current_attempt
+from holdfast.resilience.scope import UNBOUNDED, current_attempt, current_scope
 from holdfast.resilience.timeout import Timeout
 from holdfast.testing import RecordingRuntime
 from tests.core.ways import OnLoop, OnThread, Way
@@ -264,6 +267,52 @@ def test_a_failure_is_told_to_what_let_the_call_through(alone: RecordingRuntime)
     with pytest.raises(ServiceUnavailableError):
         call()
     assert alone.policies.circuit("stock").totals()["success"] == 1
+
+
+class SignalledError(BaseException):
+    """Comes from the handler of a signal, as a soft time limit does."""
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [STOCK, Policy("timed", Timeout(1.0)), Policy("retried", Retry(2))],
+    ids=lambda policy: policy.name,
+)
+def test_a_call_may_be_interrupted_at_any_step(alone: RecordingRuntime, policy: Policy) -> None:
+    """Python runs handlers of signals after calls; no later call inherits the deadline of this one."""
+    decorated = policy(str)
+    decorated()
+    calls = {each.offset for each in dis.get_instructions(decorated) if each.opname == "CALL"}
+    interrupted = 0
+
+    def interrupt_after(last: int) -> Callable[..., Any]:
+        called = False
+
+        def trace(frame: FrameType, event: str, _: object) -> Any:  # noqa: ANN401  # a tracer
+            nonlocal called
+            if frame.f_code is not decorated.__code__:  # pyright: ignore[reportFunctionMemberAccess]
+                return None
+            frame.f_trace_opcodes = True
+            if called:
+                sys.settrace(None)
+                raise SignalledError
+            called = event == "opcode" and frame.f_lasti == last
+            return trace
+
+        return trace
+
+    for last in calls:
+        tracing = sys.gettrace()
+        sys.settrace(interrupt_after(last))
+        try:
+            decorated()
+        except SignalledError:
+            interrupted += 1
+        finally:
+            sys.settrace(tracing)
+        assert current_scope.get() is UNBOUNDED
+
+    assert interrupted >= 3
 
 
 def test_the_first_attempt_is_seen_on_the_short_way_too(alone: RecordingRuntime, way: Way) -> None:

@@ -167,29 +167,27 @@ def _lines(shape: Shape, signature: SignatureSource, *, is_asynchronous: bool) -
     yield f" if _h_period is None{scope}:"
     yield from _REFUSING if shape.refused else ()
     yield f"  return {waiting}_h_run({signature.args}, {signature.kwargs})"
-    if is_scoped:
-        yield f" _h_token = _h_set({_TIMED_SCOPE if shape.timed else '_h_gate.scope'})"
+    setting = f" _h_token = _h_set({_TIMED_SCOPE if shape.timed else '_h_gate.scope'})"
+    if is_scoped and is_asynchronous:
+        yield setting
     yield from _STARTING if shape.measured else ()
     if shape.nested:
         yield " _h_begun = _h_gate.counted"
     yield " try:"
+    if is_scoped and not is_asynchronous:
+        yield f" {setting}"
     yield f"  _h_result = {waiting}_h_function({signature.passed})"
-    reset = _resetting(is_asynchronous=is_asynchronous) if is_scoped else ()
+    reset = _LEAVING[is_asynchronous] if is_scoped else ()
+    left = _LEFT[is_asynchronous] if is_scoped else ()
     period = _MEASURED_PERIOD if shape.measured else "_h_period"
     begun = ", _h_begun" if shape.nested else ""
     arguments = f"{period}, {signature.args}, {signature.kwargs}{begun}"
     failed = f" _h_outcome = {waiting}_h_failed(_h_error, {arguments})"
     succeeded = (*reset, *_succeeded(shape, is_asynchronous=is_asynchronous))
     if shape.retried:
-        yield from (*_KEEPING, *_inside(succeeded), *reset, _KEPT, failed, *_APART)
+        yield from (*_KEEPING, *_inside(succeeded), *left, _KEPT, failed, *_APART)
     else:
-        yield from (_CAUGHT, *_inside((*reset, failed)), *_ENDING, *succeeded)
-
-
-def _resetting(*, is_asynchronous: bool) -> tuple[str, ...]:
-    """Return what takes the scope away; a coroutine may be closed in a context that never had it."""
-    lines = (" _h_reset(_h_token)",)
-    return (" try:", *_inside(lines), " except ValueError:", "  pass") if is_asynchronous else lines
+        yield from (_CAUGHT, *_inside((*left, failed)), *_ENDING, *succeeded)
 
 
 def _succeeded(shape: Shape, *, is_asynchronous: bool) -> Iterator[str]:
@@ -209,6 +207,19 @@ def _inside(lines: Iterable[str]) -> Iterator[str]:
     return (f" {line}" for line in lines)
 
 
+_RESET: Final = " _h_reset(_h_token)"
+_ANYWHERE: Final = (
+    # A coroutine may be closed in a context that never had its scope.
+    " try:",
+    f" {_RESET}",
+    " except ValueError:",
+    "  pass",
+)
+_LEAVING: Final = ((_RESET,), _ANYWHERE)
+"""Takes the scope away after a success: of plain functions, of asynchronous ones."""
+_LEFT: Final = ((" _h_set(_h_unbounded)",), _ANYWHERE)
+"""The same after a failure. A plain function may be interrupted between any two steps, as by Celery's
+soft time limit, and has no token then to take its scope away by."""
 _CAUGHT: Final = " except BaseException as _h_error:"
 _KEEPING: Final = (_CAUGHT, "  _h_first = _h_error", " else:")
 _KEPT: Final = " _h_error = _h_first"
