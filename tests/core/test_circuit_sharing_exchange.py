@@ -475,7 +475,7 @@ def test_a_forked_child_is_another_worker_with_a_thread_of_its_own() -> None:
 def sharing(**told: object) -> Settings:
     """Return settings of a service that shares; nothing listens there."""
     circuits = CircuitsSettings(shared="redis://127.0.0.1:1/0")
-    return Settings(reporters=(), circuits=circuits, **told)  # type: ignore[arg-type]  # by name
+    return Settings(**{"service": "shop", "reporters": (), "circuits": circuits, **told})  # type: ignore[arg-type]  # by name
 
 
 def without_redis(run: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> SettingsError:
@@ -493,7 +493,9 @@ def test_sharing_without_the_library_is_a_mistake_in_the_settings(
     """It is told at the start, by the key and with what to install."""
     shared = {"shared": "redis://localhost:6379/0"}
 
-    error = without_redis(partial(configure, reporters=[], circuits=shared), monkeypatch)
+    error = without_redis(
+        partial(configure, service="shop", reporters=[], circuits=shared), monkeypatch
+    )
 
     assert [problem.path for problem in error.problems] == ["circuits.shared"]
     assert 'pip install "holdfast[redis]"' in str(error)
@@ -546,7 +548,7 @@ def test_calls_go_on_when_redis_was_never_there() -> None:
 def test_closing_the_runtime_ends_the_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
     """No thread is left behind, and none is started afterwards."""
     pytest.importorskip("redis")
-    runtime = configure(reporters=[], circuits={"shared": "redis://127.0.0.1:1/0"})
+    runtime = configure(service="shop", reporters=[], circuits={"shared": "redis://127.0.0.1:1/0"})
     store = Waiting()
     assert runtime.sharing is not None
     monkeypatch.setattr(runtime.sharing, "_connect", lambda: store)

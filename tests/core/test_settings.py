@@ -418,6 +418,15 @@ class TestMistakes:
         """A field without a default has to be written."""
         assert only({}, Account) == Problem("HOLDFAST.NAME", "is required")
 
+    def test_services_that_share_circuits_have_names(self) -> None:
+        """Two that have none would open each other's."""
+        shared = {"SHARED": "redis://localhost:6379/0"}
+        found = only({"CIRCUITS": shared})
+
+        assert found.path == "HOLDFAST.SERVICE"
+        assert "tells the services of a Redis apart" in found.message
+        assert load_settings(Settings, {"SERVICE": "shop", "CIRCUITS": shared}).circuits.shared
+
     def test_limits_within_a_mapping(self) -> None:
         """Values under names one chose are checked like any other."""
         assert set(problems({"WEIGHTS": {"a": 2, "b": "x"}}, Shop)) == {

@@ -101,7 +101,7 @@ def test_who_waits_is_told_whether_it_was_possible(port: int, *, possible: bool)
 def test_a_store_that_is_away_is_told() -> None:
     """Nothing is pretended of what could not be asked."""
     away = CircuitsSettings(shared="redis://127.0.0.1:1/0")
-    runtime = RecordingRuntime(Settings(reporters=(), circuits=away))
+    runtime = RecordingRuntime(Settings(service="shop", reporters=(), circuits=away))
 
     shown = answer(runtime.policies, "breakers", "show", NAME)
     reset = answer(runtime.policies, "breakers", "reset", NAME)

@@ -5,7 +5,7 @@ Adapters add fields by subclassing `Settings` and the sections; `strict` reads t
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from holdfast.resilience.tuning import Tuning
 from holdfast.settings.alerts import (
@@ -69,6 +69,8 @@ __all__ = [
     "load_settings",
 ]
 
+_UNNAMED: Final = "app"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(Section):
@@ -77,7 +79,7 @@ class Settings(Section):
     mailer: ClassVar[str] = ""
     """Dotted path of what makes a channel of kind `email` that has no host; an adapter's to say."""
 
-    service: Label = "app"
+    service: Label = _UNNAMED
     """Name of this service in every record, at most 200 characters."""
 
     environment: Label = ""
@@ -157,11 +159,20 @@ class Settings(Section):
         """Yield field and message for each broken rule between several fields."""
         if self.language not in self.languages:
             yield "language", f"must be one of the languages: {', '.join(self.languages)}"
-        if not self.allows_chaos() and any("Chaos" in each.options for each in self.policies.values()):
+        if not self.allows_chaos() and any(
+            "Chaos" in each.options for each in self.policies.values()
+        ):
             yield (
                 "policies",
-                "must not hold CHAOS: this may be production; ENVIRONMENT and CHAOS.ENVIRONMENTS "
-                "say that it is not, or CHAOS.ENABLED allows it",
+                (
+                    "must not hold CHAOS: this may be production; ENVIRONMENT and CHAOS.ENVIRONMENTS "
+                    "say that it is not, or CHAOS.ENABLED allows it"
+                ),
+            )
+        if self.circuits.shared and self.service == _UNNAMED:
+            yield (
+                "service",
+                "is required where circuits are shared: it tells the services of a Redis apart",
             )
         if not self.release and "new_in_release" in {r.when for r in self.alerts.rules.values()}:
             yield "release", "is required by a rule of alerts that asks for what is new in it"

@@ -15,8 +15,8 @@ class CircuitsSettings(Section):
     """What the workers of a service share of their circuits."""
 
     shared: RedisURL = field(default="", repr=False)
-    """Redis through which the circuits of a service open and recover together. Default: each worker
-    for itself."""
+    """Redis through which the circuits of a service open and recover together, by its name (`SERVICE`),
+    which has to be said then. Default: each worker for itself."""
 
     quorum: Annotated[float, Range(0.01, 100_000)] = 0.5
     """Workers that have to open a circuit before all do: up to 1 a share of those alive, above a
