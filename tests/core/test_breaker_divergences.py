@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Event, Thread
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import pybreaker
 import pytest
@@ -347,6 +347,42 @@ def test_errors_of_a_storage_never_come_out(capsys: pytest.CaptureFixture[str]) 
     assert breaker.state.name == breaker.current_state == "open"
 
     assert capsys.readouterr().err.count("the storage is away") == 1
+
+
+class Sparse:
+    """A storage of a user who knows of no more than he needs."""
+
+    name = "sparse"
+    state = "closed"
+    counter = 0
+    opened_at = None
+
+
+def test_a_storage_may_lack_what_it_does_not_know_of(capsys: pytest.CaptureFixture[str]) -> None:
+    """What this process knows goes on in its place."""
+    breaker = CircuitBreaker(fail_max=2, reset_timeout=0, state_storage=cast("Any", Sparse()))
+
+    assert outcome(breaker.call, fail) is DownError
+    assert breaker.call(succeed) == "fine"
+
+    assert "has no attribute" in capsys.readouterr().err
+
+
+def test_what_is_complained_of_holds_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    """Standard error is collected, too."""
+
+    class Telling(pybreaker.CircuitBreakerListener):
+        """Fails with the address of a server."""
+
+        def success(self, cb: Any) -> None:  # noqa: ANN401  # pybreaker's
+            """Fail."""
+            raise RuntimeError("no answer of redis://:s3cr3t@cache:6379/0")
+
+    CircuitBreaker(listeners=[Telling()]).call(succeed)
+
+    said = capsys.readouterr().err
+    assert "Telling.success" in said
+    assert "s3cr3t" not in said
 
 
 def test_a_refusal_further_in_says_nothing_of_the_other_side() -> None:

@@ -12,8 +12,9 @@ from holdfast.resilience.chaos import Chaos
 from holdfast.resilience.policy import Policy
 from holdfast.resilience.retry import Retry
 from holdfast.resilience.timeout import Deadline
+from holdfast.runtime import Runtime
 from holdfast.settings import Settings, load_settings
-from holdfast.testing import RecordingRuntime
+from holdfast.testing import RecordingRuntime, fail_times
 from tests.core.ways import Way
 
 
@@ -147,3 +148,16 @@ def test_impossible_disturbances_are_refused(wrong: dict[str, float]) -> None:
     """With what is wrong."""
     with pytest.raises(ValueError, match=rf"Chaos\.{next(iter(wrong))} must"):
         Chaos(**wrong)  # type: ignore[arg-type]  # that is what is tested
+
+
+def test_faults_that_are_refused_leave_nothing_behind() -> None:
+    """A policy that is first called afterwards works in production as ever."""
+    runtime = Runtime(Settings(reporters=()))
+    policy = Policy("undisturbed")
+
+    with environment.activated(runtime):
+        with pytest.raises(RuntimeError, match="this may be production"):
+            fail_times(1, TimeoutError, policy=policy.name).__enter__()
+
+        assert policy.call(len, "881") == 3
+    runtime.close()

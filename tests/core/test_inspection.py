@@ -8,6 +8,7 @@ from holdfast import CircuitOpenError
 from holdfast.resilience.breaking import Breaker
 from holdfast.resilience.chaos import Chaos
 from holdfast.resilience.circuit.period import Override
+from holdfast.resilience.fallback import Fallback
 from holdfast.resilience.inspection import AREAS, answer
 from holdfast.resilience.policy import Policy
 from holdfast.resilience.retry import Retry
@@ -141,3 +142,30 @@ def test_every_action_answers(runtime: RecordingRuntime) -> None:
     for area, actions in AREAS.items():
         for action, name in product(actions, ("", PAYMENTS.name)):
             assert answer(runtime.policies, area, action, name).text
+
+
+def test_what_is_shown_of_a_policy_holds_no_secret(runtime: RecordingRuntime) -> None:
+    """An answer in the place of a call may be anything, such as a connection string."""
+    guess = {"token": "s3cr3t-value", "url": "postgres://shop:s3cr3t-word@db/shop"}
+    policy = Policy("inspected secret", Fallback(value=guess))
+
+    shown = answer(runtime.policies, "policies", "show", policy.name).text
+
+    assert "s3cr3t" not in shown
+    assert "'token': '[redacted]'" in shown
+
+
+def test_options_that_the_code_leaves_out_are_told_as_defaults(runtime: RecordingRuntime) -> None:
+    """Those of a class with a constructor of its own too."""
+    policy = Policy("inspected fallback", Fallback(len))
+
+    (layer,) = runtime.policies.explain(policy.name).layers
+
+    assert [(each.name, each.source) for each in layer.options] == [
+        ("alternatives", "code"),
+        ("by_key", "default"),
+        ("key", "default"),
+        ("value", "default"),
+        ("on", "default"),
+    ]
+    assert layer.options[3].value == "not given"

@@ -3,8 +3,12 @@
 import contextlib
 import sys
 
+from holdfast.redact import Redactor
+
+_REDACTOR = Redactor()
+
 
 def complain(text: str) -> None:
-    """Say on standard error what reporters cannot be told; it may be closed, or None."""
+    """Say on standard error what reporters cannot be told, without secrets; it may be closed, or None."""
     with contextlib.suppress(Exception):
-        sys.stderr.write(f"holdfast: {text}\n")
+        sys.stderr.write(f"holdfast: {_REDACTOR.text(text)}\n")

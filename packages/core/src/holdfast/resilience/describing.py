@@ -1,10 +1,11 @@
 """What a policy is and does, told: for people, for commands, for metrics."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from holdfast.events import Scalar
 from holdfast.resilience.options import default_of, options_of
@@ -90,12 +91,15 @@ class PolicyExplanation:
             yield "  no layers: calls are made as they are"
 
 
-def explained(live: "LivePolicy", tuning: "Tuning | None") -> PolicyExplanation:
+def explained(
+    live: "LivePolicy", tuning: "Tuning | None", clean: Callable[[str], str]
+) -> PolicyExplanation:
     """Return the explanation of a policy at work.
 
     Args:
         live: The policy.
         tuning: What the settings say of it.
+        clean: Takes secrets out of what an option holds.
     """
     in_code = {type(spec).__name__ for spec in live.policy.layers}
     at_work = {type(spec).__name__ for spec in live.specs}
@@ -104,7 +108,7 @@ def explained(live: "LivePolicy", tuning: "Tuning | None") -> PolicyExplanation:
         kind = type(spec).__name__
         told = _SILENCE if tuning is None else tuning.options.get(kind, _SILENCE)
         source: Source = "code" if kind in in_code else "settings"
-        options = tuple(_options(spec, told))
+        options = tuple(_options(spec, told, clean))
         layers.append(LayerExplanation(kind, source, options, facts_of(layer)))
     return PolicyExplanation(live.policy.name, tuple(layers), tuple(sorted(in_code - at_work)))
 
@@ -150,17 +154,30 @@ def _scalar(value: object) -> Scalar:
     return plain if isinstance(plain, str | int | float | None) else _shown(plain)
 
 
-def _options(spec: object, told: Mapping[str, object]) -> Iterator[OptionExplanation]:
+def _options(
+    spec: object, told: Mapping[str, object], clean: Callable[[str], str]
+) -> Iterator[OptionExplanation]:
     for option in options_of(type(spec)):
         value = cast("object", getattr(spec, option.name))
-        default = default_of(option)
+        default = _default_of(type(spec), option)
         source: Source = "default" if default is not MISSING and value == default else "code"
         yield OptionExplanation(
-            option.name, _shown(value), "settings" if option.name in told else source
+            option.name, _shown(value, clean), "settings" if option.name in told else source
         )
 
 
-def _shown(value: object) -> str:
+def _default_of(kind: type[object], option: "Field[Any]") -> object:
+    """Return the default that the field has, or else the constructor that a class writes by itself."""
+    default = default_of(option)
+    if default is not MISSING:
+        return default
+    parameter = inspect.signature(kind).parameters.get(option.name)
+    return (
+        MISSING if parameter is None or parameter.default is parameter.empty else parameter.default
+    )
+
+
+def _shown(value: object, clean: Callable[[str], str] = str) -> str:
     name = getattr(value, "__qualname__", None)
-    text = f"{value.__module__}.{name}" if isinstance(name, str) else repr(value)
+    text = clean(f"{value.__module__}.{name}" if isinstance(name, str) else repr(value))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -21,7 +21,16 @@ from holdfast.resilience.scope import current_attempt, current_scope, restore
 TOLD_EVERY: Final = 60.0
 """Seconds between two events of one policy: while a dependency is down, every call uses a fallback."""
 _LONGEST_NOTE: Final = 300
-_UNSET: Final = object()
+
+
+class _Unset:
+    """Stands for a value that was not given, since None may be one."""
+
+    def __repr__(self) -> str:
+        return "not given"
+
+
+_UNSET: Final = _Unset()
 
 Alternative: TypeAlias = Callable[..., object]
 """A function with the parameters of the call, plain or asynchronous; with a keyword-only parameter

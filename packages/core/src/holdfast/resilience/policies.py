@@ -109,7 +109,7 @@ class Policies:
             >>> [(option.name, option.value, option.source) for option in told.layers[0].options][0]
             ('attempts', '2', 'code')
         """
-        return explained(self.named(name), self._tunings.get(name))
+        return explained(self.named(name), self._tunings.get(name), self._host.redactor.text)
 
     def snapshot(self) -> tuple[PolicySnapshot, ...]:
         """Return what is known of every policy at work, by name; nothing is made for it."""
@@ -149,7 +149,12 @@ class Policies:
         """Put a layer innermost into a policy, in the place of one of its kind; None takes it out.
 
         For tests: what is in the code and in the settings stays as it is.
+
+        Raises:
+            RuntimeError: When the layer fails on purpose, and must not here; nothing has changed then.
         """
+        if isinstance(layer, Chaos):
+            layer.refuse_users(name, self._host)
         with self._lock:
             self._inner.pop(name, None)
             if layer is not None:
