@@ -4,7 +4,7 @@ from io import StringIO
 
 import pytest
 from django.core.checks import run_checks
-from django.core.management import call_command
+from django.core.management import call_command, execute_from_command_line
 from django.core.management.base import CommandError
 from django.test import override_settings
 
@@ -72,6 +72,18 @@ def test_what_cannot_be_done_fails(
     """With what to write instead."""
     with pytest.raises(CommandError, match=why.replace("|", r"\|")):
         said(*words)
+
+
+def test_what_cannot_be_done_is_an_answer_and_no_error_of_the_project(
+    project: RecordingProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who typed it reads so; nobody is alerted."""
+    with pytest.raises(SystemExit) as left:
+        execute_from_command_line(["manage.py", "holdfast", "policies", "show", "no such"])
+
+    assert left.value.code == 1
+    assert "there is no policy 'no such'" in capsys.readouterr().err
+    assert project.recorded.records == []
 
 
 def test_settings_tune_the_policies_of_the_project(project: RecordingProject) -> None:

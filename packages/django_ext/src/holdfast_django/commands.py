@@ -33,6 +33,10 @@ _COMMAND_BASE: Final = "django.core.management.base"
 _Run = Callable[[list[str]], object]
 
 
+class RefusedError(CommandError):
+    """Answers who typed a command that cannot be done, or has found something; no error of the project."""
+
+
 def watch_commands() -> None:
     """Let every command that comes from a command line pass through here; once, however often it is called."""
     fetch = ManagementUtility.fetch_command
@@ -73,7 +77,7 @@ def _run(run: _Run, name: str, argv: list[str]) -> None:
 
 def _left(name: str, leaving: SystemExit) -> None:
     """Record what is behind an exit, unless that is a success or an answer that one of Django's commands gives."""
-    if not leaving.code:
+    if not leaving.code or isinstance(leaving.__context__, RefusedError):
         return
     chooser, _ = last_place(leaving)
     behind = leaving.__context__

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
 from holdfast.resilience.inspection import AREAS, answer
+from holdfast_django.commands import RefusedError
 from holdfast_django.current import project_runtime
 from holdfast_django.discovery import discover
 
@@ -26,10 +27,10 @@ class Command(BaseCommand):
         """Do it.
 
         Raises:
-            CommandError: When it cannot be done, or something is wrong.
+            RefusedError: When it cannot be done, or something is wrong.
         """
         discover()
         told = answer(project_runtime().policies, area, action, name)
         if told.status:
-            raise CommandError(told.text)
+            raise RefusedError(told.text)
         self.stdout.write(told.text)
