@@ -307,3 +307,18 @@ def test_a_refusal_is_the_suites_own(runtime: RecordingRuntime) -> None:
 
     assert "'api'" in str(caught.value)
     assert caught.value.retry_after
+
+
+def test_calls_of_an_equal_policy_leave_the_short_way_open(
+    runtime: RecordingRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a policy that takes over the circuit of short forms sends all calls the long way, once."""
+    with_circuit_breaker(name="api")(len)("881")
+    policy, equal = (Policy("api", Breaker()) for _ in range(2))
+    shut: list[None] = []
+    monkeypatch.setattr("holdfast.resilience.policies.shut_gates", lambda: shut.append(None))
+
+    for each in (policy, equal, equal):
+        each.call(len, "881")
+
+    assert len(shut) == 1
