@@ -418,6 +418,39 @@ class TestMistakes:
         """A field without a default has to be written."""
         assert only({}, Account) == Problem("HOLDFAST.NAME", "is required")
 
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "localhost:6379",
+            "rediss//localhost",
+            "redis://cache:port/0",
+            "redis://:s3cr3t/word@cache/0",
+            "redis://cache:6379/0 ",
+            "http://cache",
+        ],
+    )
+    def test_what_is_no_address_of_a_redis(self, url: str) -> None:
+        """It is told when the process starts, and not shown, for it may hold a password."""
+        found = only({"ALERTS": {"SHARED": url}})
+
+        assert found.path == "HOLDFAST.ALERTS.SHARED"
+        assert "must be a URL such as" in found.message
+        assert "s3cr3t" not in str(found)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "redis://localhost:6379/0",
+            "redis://:6379",
+            "rediss://shop:s3cr%2Ft@my_cache-1.example.org:6380/2?timeout=1",
+            "redis://:p@ss@[::1]:6379/0",
+            "unix:///run/redis.sock?db=1",
+        ],
+    )
+    def test_addresses_of_a_redis(self, url: str) -> None:
+        """Whatever redis-py takes, in the forms that its manual has."""
+        assert load_settings(Settings, {"ALERTS": {"SHARED": url}}).alerts.shared == url
+
     def test_services_that_share_circuits_have_names(self) -> None:
         """Two that have none would open each other's."""
         shared = {"SHARED": "redis://localhost:6379/0"}

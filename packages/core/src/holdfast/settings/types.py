@@ -36,8 +36,15 @@ Folder: TypeAlias = Annotated[
 ]
 """Where something is kept; relative paths are relative to the working directory."""
 
+_WHO = r"([!-\"$-.0->@-~]{0,1000}@)?"
+_HOST = r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_.-]{0,253})(:[0-9]{1,5})?"
+_PATH = r"[!-~]{0,2000}"
+
 RedisURL: TypeAlias = Annotated[
     str,
-    Matches(r"((rediss?|unix)://[!-~]{1,2000})?", "a URL such as 'redis://localhost:6379/0'"),
+    Matches(
+        rf"(rediss?://{_WHO}{_HOST}([/?]{_PATH})?|unix://{_PATH})?",
+        "a URL such as 'redis://localhost:6379/0', with what is special in a password encoded",
+    ),
 ]
 """Where a Redis is; empty: none."""
