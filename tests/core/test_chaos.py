@@ -161,3 +161,10 @@ def test_faults_that_are_refused_leave_nothing_behind() -> None:
 
         assert policy.call(len, "881") == 3
     runtime.close()
+
+
+def test_an_environment_that_is_not_said_is_production() -> None:
+    """Whatever the list of those where policies may fail came to."""
+    settings = load_settings(Settings, {"CHAOS": {"ENVIRONMENTS": [""]}})
+
+    assert not settings.allows_chaos()

@@ -75,8 +75,8 @@ def idempotency_key(key: str) -> Generator[None, None, None]:
     """
     if not _KEY.fullmatch(key):
         raise ValueError(
-            "idempotency_key() takes 1 to 255 printable ASCII characters without spaces, "
-            f"not {key!r:.100}"
+            "idempotency_key() takes 1 to 255 printable ASCII characters without spaces; "
+            f"of this one, {len(key)} long, no header could be made"
         )
     token = _key.set(key)
     try:

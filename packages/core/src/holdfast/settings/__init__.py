@@ -179,4 +179,5 @@ class Settings(Section):
 
     def allows_chaos(self) -> bool:
         """Tell whether calls may be made to fail on purpose here."""
-        return self.chaos.enabled or self.environment in self.chaos.environments
+        is_said = bool(self.environment)  # or an empty text among the others would be production
+        return self.chaos.enabled or (is_said and self.environment in self.chaos.environments)
