@@ -3,12 +3,10 @@
 import contextlib
 import sys
 
-from holdfast.redact import Redactor
-
-_REDACTOR = Redactor()
-
 
 def complain(text: str) -> None:
     """Say on standard error what reporters cannot be told, without secrets; it may be closed, or None."""
     with contextlib.suppress(Exception):
-        sys.stderr.write(f"holdfast: {_REDACTOR.text(text)}\n")
+        from holdfast.redact import Redactor  # noqa: PLC0415  # seldom, and raising needs it not
+
+        sys.stderr.write(f"holdfast: {Redactor().text(text)}\n")
