@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
-
 from holdfast.resilience.policy import Policy
 
 _Result = TypeVar("_Result")

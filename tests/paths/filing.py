@@ -45,6 +45,6 @@ def filed(path: Path) -> list[dict[str, object]]:
 
 
 def events(path: Path) -> list[dict[str, object]]:
-    """Return everything filed so far, oldest first."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines]
+    """Return everything filed so far, oldest first; a line that is being written is for the next time."""
+    whole, _, _ = (path.read_text() if path.exists() else "").rpartition("\n")
+    return [json.loads(line) for line in whole.splitlines()]

@@ -3,7 +3,7 @@
 import importlib
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from holdfast.clock import Clock
 from holdfast.codes import Severity
@@ -19,8 +19,20 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
+    from holdfast.reporting.alerts.engine import Alerts
     from holdfast.resilience.circuit.exchanging import Exchanger
     from holdfast.resilience.circuit.sharing import Store
+
+
+SHIPPED_REPORTERS: Final = {
+    "logging": "holdfast.parts:logging_reporter",
+    "opentelemetry": "holdfast.integrations.opentelemetry:reporter",
+    "prometheus": "holdfast.integrations.prometheus:reporter",
+    "sentry": "holdfast.integrations.sentry:reporter",
+    "structlog": "holdfast.integrations.structlog:reporter",
+    "webhook": "holdfast.reporting.webhook:reporter",
+}
+"""Reporters by the name that settings use, and where their factories are."""
 
 
 class Owner(Protocol):
@@ -55,6 +67,14 @@ def logging_reporter(runtime: Owner) -> Reporter:
         },
         redactor=runtime.redactor,
     )
+
+
+def make_alerts(runtime: Owner, loader: Loader, notation: Notation) -> "Alerts | None":
+    """Return the alerts that the settings ask for; without rules nothing is loaded."""
+    if not runtime.settings.alerts.rules:
+        return None
+    made = importlib.import_module("holdfast.alerting").make_alerts
+    return cast("Alerts", made(runtime, loader, notation))
 
 
 def notes() -> list[Reporter]:

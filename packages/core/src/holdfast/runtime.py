@@ -6,7 +6,6 @@ Everything that lives belongs to a `Runtime`; a test makes a fresh one and nothi
 import atexit
 import importlib
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast, overload
 
 from holdfast import environment
@@ -24,8 +23,9 @@ from holdfast.hooks.leaving.budget import Budget
 from holdfast.hooks.leaving.crash import Crash, SharedBudget
 from holdfast.hooks.leaving.departure import Departure
 from holdfast.loading import Loader
+from holdfast.once import once
 from holdfast.origin import ErrorContext, Origin
-from holdfast.parts import Sharer, exchanger, make_redactor, notes
+from holdfast.parts import SHIPPED_REPORTERS, Sharer, exchanger, make_alerts, make_redactor, notes
 from holdfast.record import failure_facts
 from holdfast.reporting.channel import turn
 from holdfast.reporting.dispatcher import Dispatcher, Reporter
@@ -36,7 +36,6 @@ from holdfast.strict import Notation
 if TYPE_CHECKING:
     import random
 
-    from holdfast.reporting.alerts.engine import Alerts
     from holdfast.resilience.cache.caches import Caches
     from holdfast.resilience.headers import Inbound
     from holdfast.resilience.measures import Measure
@@ -45,16 +44,6 @@ if TYPE_CHECKING:
 
 _Handler = TypeVar("_Handler", bound=Handler)
 _Step = TypeVar("_Step", bound=Middleware)
-
-SHIPPED_REPORTERS = {
-    "logging": "holdfast.parts:logging_reporter",
-    "opentelemetry": "holdfast.integrations.opentelemetry:reporter",
-    "prometheus": "holdfast.integrations.prometheus:reporter",
-    "sentry": "holdfast.integrations.sentry:reporter",
-    "structlog": "holdfast.integrations.structlog:reporter",
-    "webhook": "holdfast.reporting.webhook:reporter",
-}
-"""Reporters by the name that settings use, and where their factories are."""
 
 _NO_TYPE = "about:blank"
 """What `PROBLEM_TYPE` is unless a project says otherwise."""
@@ -90,7 +79,6 @@ class Runtime:
     """When the process was on its way out, in monotonic seconds."""
     _is_late = False
     """Whether a reporter held up an error while the process was leaving: nothing is waited for again."""
-    _caches: "Caches | None" = None
 
     def __init__(  # noqa: PLR0913  # all but the first are keywords
         self,
@@ -111,7 +99,7 @@ class Runtime:
         self.statistics = ErrorStatistics(self.clock)  # before the reporters, which may read it
         self.notation = notation or Notation()
         loader = Loader(self.notation, self.redactor)
-        self.alerts = _alerts(self, loader, self.notation)
+        self.alerts = make_alerts(self, loader, self.notation)
         self.sharing = exchanger(cast("Sharer", self), loader)
         functions = loader.load_classifiers(self.settings.classifiers)
         middleware = loader.load_all("middleware", self.settings.middleware)
@@ -147,27 +135,24 @@ class Runtime:
         )
         environment.enlist(self)
 
-    @cached_property
+    @once
     def chance(self) -> "random.Random":
         """Draws what is left to chance, such as jitter."""
         return self._chance or importlib.import_module("random").Random()
 
-    @cached_property
+    @once
     def policies(self) -> "Policies":
         """The live state of policies; made with the first."""
         made = importlib.import_module("holdfast.resilience.policies").Policies
         return cast("Policies", made(self))
 
-    @property
+    @once
     def caches(self) -> "Caches":
         """The live state of caches; made with the first."""
-        if self._caches is None:
-            made = importlib.import_module("holdfast.resilience.cache.caches").Caches
-            # One atomic step: of threads that come together, all get the same.
-            self._caches = vars(self).setdefault("_first_caches", made(self))
-        return self._caches
+        made = importlib.import_module("holdfast.resilience.cache.caches").Caches
+        return cast("Caches", made(self))
 
-    @cached_property
+    @once
     def inbound(self) -> "Inbound | None":
         """What begins the deadlines of requests; None when the settings give them none."""
         told = self.settings.deadline
@@ -508,11 +493,3 @@ def stand_in() -> Runtime:
     made = Runtime()
     atexit.register(made.close)
     return made
-
-
-def _alerts(runtime: Runtime, loader: Loader, notation: Notation) -> "Alerts | None":
-    """Return the alerts that the settings ask for; without rules nothing is loaded."""
-    if not runtime.settings.alerts.rules:
-        return None
-    made = importlib.import_module("holdfast.alerting").make_alerts
-    return cast("Alerts", made(runtime, loader, notation))

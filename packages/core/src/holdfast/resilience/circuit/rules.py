@@ -180,8 +180,8 @@ class AnyOf:
         rules: At least one.
 
     Example:
-        >>> AnyOf(Consecutive(5), SlowRate(slower_than=2.0)).slower_than
-        2.0
+        >>> AnyOf(Consecutive(5), CountWindow(rate=0.5)).slower_than
+        inf
     """
 
     rules: tuple[Rule, ...]
