@@ -45,6 +45,23 @@ class TestFailTimes:
         with fail_times(1, TimeoutError, policy="orders"), pytest.raises(TimeoutError):
             way.call(Policy("orders"), fine, "x")
 
+    def test_a_block_within_another_gives_back_what_it_stood_in_for(
+        self, way: Way, runtime: RecordingRuntime
+    ) -> None:
+        """The outer one lasts until its own end."""
+        policy = Policy("payments")
+
+        with fail_times(9, TimeoutError, policy="payments"):
+            with (
+                fail_times(9, ServiceUnavailableError, policy="payments"),
+                pytest.raises(ServiceUnavailableError),
+            ):
+                way.call(policy, fine, "x")
+            with pytest.raises(TimeoutError):
+                way.call(policy, fine, "x")
+
+        assert way.call(policy, fine, "x") == "x"
+
     def test_the_circuit_goes_on_meanwhile(self, way: Way, runtime: RecordingRuntime) -> None:
         """What fails on purpose counts, before the block and after it."""
         policy = Policy("payments", Breaker(failure_threshold=2))

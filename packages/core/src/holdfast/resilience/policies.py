@@ -145,10 +145,13 @@ class Policies:
         shut_gates()
         self._tell("policies.reloaded", Severity.INFO, {"changed": ", ".join(sorted(changed))})
 
-    def put_inside(self, name: str, layer: Spec | None) -> None:
+    def put_inside(self, name: str, layer: Spec | None) -> Spec | None:
         """Put a layer innermost into a policy, in the place of one of its kind; None takes it out.
 
         For tests: what is in the code and in the settings stays as it is.
+
+        Returns:
+            What was put there before.
 
         Raises:
             RuntimeError: When the layer fails on purpose, and must not here; nothing has changed then.
@@ -156,7 +159,7 @@ class Policies:
         if isinstance(layer, Chaos):
             layer.refuse_users(name, self._host)
         with self._lock:
-            self._inner.pop(name, None)
+            before = self._inner.pop(name, None)
             if layer is not None:
                 self._inner[name] = layer
             live = self._live.get(name)
@@ -164,6 +167,7 @@ class Policies:
                 self._live[name] = self._made(live.policy, self._tunings.get(name), live)
             self._renew_short_forms()
         shut_gates()
+        return before
 
     def unnamed(self) -> list[str]:
         """Return one sentence for each name in the settings that no policy has.

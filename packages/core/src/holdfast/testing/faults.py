@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from itertools import count
 from types import TracebackType
@@ -11,6 +11,7 @@ from typing import ParamSpec, Self, TypeVar, cast
 from holdfast.callables import is_async
 from holdfast.resilience.chaos import Chaos, FaultMade
 from holdfast.resilience.host import current_host
+from holdfast.resilience.policy import Spec
 
 _Params = ParamSpec("_Params")
 _Result = TypeVar("_Result")
@@ -43,6 +44,7 @@ class Failing:
     times: int
     error: FaultMade
     policy: str | None = None
+    _before: Spec | None = field(default=None, init=False)
 
     def __call__(self, function: Callable[_Params, _Result]) -> Callable[_Params, _Result]:
         """Return a function, plain or asynchronous, that fails so often before it does its work."""
@@ -68,7 +70,7 @@ class Failing:
         if self.policy is None:
             raise ValueError("fail_times() needs the name of a policy to be used in a `with`")
         chaos = Chaos(fault=self.error, times=self.times)
-        current_host().policies.put_inside(self.policy, chaos)
+        self._before = current_host().policies.put_inside(self.policy, chaos)
         return self
 
     def __exit__(
@@ -78,7 +80,7 @@ class Failing:
         traceback: TracebackType | None,
     ) -> None:
         if self.policy is not None:
-            current_host().policies.put_inside(self.policy, None)
+            current_host().policies.put_inside(self.policy, self._before)
 
     def _made(self) -> BaseException:
         if isinstance(self.error, BaseException):
