@@ -204,7 +204,9 @@ def hook(app: Flask) -> None:
 
     @app.teardown_appcontext
     def teardown_context(error: BaseException | None) -> None:
-        if ending.get() == "/teardown-context":
+        path = ending.get()
+        ending.set("")  # a thread's next request may end before it is remembered
+        if path == "/teardown-context":
             raise MishapError("no stock")
 
     @app.before_request
