@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import Any, Final
@@ -10,7 +11,7 @@ import pytest
 
 from holdfast.resilience.breaking import Breaker
 from holdfast.resilience.bulkhead import Bulkhead, BulkheadLayer
-from holdfast.resilience.deadline import deadline
+from holdfast.resilience.deadline import deadline, remaining
 from holdfast.resilience.fallback import Fallback
 from holdfast.resilience.hedge import Hedge
 from holdfast.resilience.policy import Policy
@@ -88,10 +89,11 @@ def test_a_deadline_may_end_in_another_context(runtime: RecordingRuntime) -> Non
         with deadline(5.0):
             return await turn()
 
-    async def run() -> None:
+    async def run() -> float:
         begun(call).close()
+        return remaining()
 
-    asyncio.run(run())
+    assert asyncio.run(run()) == math.inf
 
 
 def test_a_block_that_is_never_left_ends_without_a_complaint(
