@@ -23,7 +23,7 @@ from subjects import calls
 def cases(_: str) -> Cases:
     """Return the calls of circuits that are closed, and that are open, retries and whole policies."""
     logging.getLogger("holdfast").addHandler(logging.NullHandler())
-    configure(reporters=())
+    configure(reporters=()).install()
     closed = Policy("closed", Breaker(rule=TimeWindow()))
     slow = Policy("slow", Breaker(rule=AnyOf(TimeWindow(), SlowRate(slower_than=2.0))))
     away = Policy("away", Breaker(recovery_timeout=3600.0))

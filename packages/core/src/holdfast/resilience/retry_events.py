@@ -36,7 +36,7 @@ class RetryEvents:
         """Tell that an attempt failed and another comes after a wait."""
         if self._is_heard:
             facts = self._facts(number, what)
-            facts["wait"] = wait
+            facts["wait"] = round(wait, 6)
             self._tell("retry.scheduled", Severity.INFO, facts)
 
     def exhausted(self, number: int, why: str, what: str) -> None:
