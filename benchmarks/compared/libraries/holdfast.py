@@ -133,7 +133,7 @@ class _Library(Breaking):
 
     def redis(self, port: int) -> Circuit:
         shared = CircuitsSettings(shared=f"redis://127.0.0.1:{port}/0")
-        return _Circuit(Runtime(Settings(reporters=(), circuits=shared)))
+        return _Circuit(Runtime(Settings(service="compared", reporters=(), circuits=shared)))
 
 
 LIBRARY = _Library()

@@ -80,7 +80,8 @@ def found() -> Environment | None:
 def enlist(environment: Environment) -> None:
     """Count a runtime among those that calls may belong to."""
     _known.add(environment)
-    for crowded in _crowd_watchers:  # alone, too: the one before may be closed, and is still at hand
+    # Alone, too: the one before may be closed, and is still at hand.
+    for crowded in _crowd_watchers:
         crowded()
 
 
