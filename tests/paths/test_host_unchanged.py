@@ -15,6 +15,8 @@ PLAIN = sorted(
     if scenario.plain and scenario.run.__module__ in {module.__name__ for module in MODULES}
 )
 
+# Of a cycle that is collected, either part may go first: the coroutine is closed by then, or not yet.
+_COLLECTED = re.compile(r"(?:running|done, defined) at [^>]*?:\d+(?=> wait_for=)")
 _VARYING = re.compile(
     r"0x[0-9a-f]+|(?<=process )\d+|(?<=pid=)\d+|process-\d+|task-\d+", re.IGNORECASE
 )
@@ -23,7 +25,7 @@ _VARYING = re.compile(
 @cache
 def shown(text: str) -> str:
     """Return what was printed without addresses and numbers of processes."""
-    return _VARYING.sub("…", text)
+    return _VARYING.sub("…", _COLLECTED.sub("…", text))
 
 
 def seen(done: Ran) -> tuple[int, str, list[str]]:
