@@ -54,10 +54,6 @@ class Line:
                 grown[place] -= (after[place] - before[place]) * gone
         return grown
 
-    def covered(self, now: float) -> float:
-        """Return how many seconds of the window there is something to say about."""
-        return min(self._seconds, now - self._points[0][0])
-
     def _forget(self, now: float) -> None:
         points, edge = self._points, now - self._seconds
         while len(points) > 1 and points[1][0] <= edge:
