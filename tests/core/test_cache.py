@@ -13,7 +13,7 @@ from holdfast.resilience.deadline import deadline
 from holdfast.resilience.degraded import collect_degradations
 from holdfast.resilience.fallback import Fallback
 from holdfast.resilience.policy import Policy
-from holdfast.runtime import configure
+from holdfast.starting import configure
 from holdfast.testing import FakeClock, RecordingRuntime
 from tests.core.cache_stores import (
     Asking,

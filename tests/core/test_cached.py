@@ -25,7 +25,7 @@ from holdfast.resilience.deadline import deadline
 from holdfast.resilience.fallback import Fallback
 from holdfast.resilience.policy import Policy
 from holdfast.resilience.retry import Retry
-from holdfast.runtime import configure
+from holdfast.starting import configure
 from holdfast.testing import FakeClock, RecordingRuntime
 from tests.core.cache_stores import Factory, RemoteStore, finish_probes
 from tests.core.herd import herd

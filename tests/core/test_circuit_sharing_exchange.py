@@ -20,9 +20,9 @@ from holdfast.resilience.circuit.period import State
 from holdfast.resilience.circuit.sharing import HOLD, LEASE, Fleet, Heard
 from holdfast.resilience.circuit.terms import Terms
 from holdfast.resilience.policy import Policy
-from holdfast.runtime import configure
 from holdfast.settings import Settings
 from holdfast.settings.circuits import CircuitsSettings
+from holdfast.starting import configure
 from holdfast.testing import FakeClock, RecordingRuntime
 from tests.core.circuit_store import MemoryStore
 

@@ -14,8 +14,9 @@ from holdfast.classify.conditions import MAX_MESSAGE, carried_status, may_take_f
 from holdfast.codes import CodeSpec, Effect, ErrorCode, ErrorCodes, ErrorKind, Severity
 from holdfast.errors import AppError, DatabaseError, DependencyError, ResourceNotFoundError
 from holdfast.origin import Origin
-from holdfast.runtime import Runtime, configure
+from holdfast.runtime import Runtime
 from holdfast.settings import Settings, SettingsError, load_settings
+from holdfast.starting import configure
 
 HERE = __name__
 

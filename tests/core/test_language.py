@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from holdfast.codes import ErrorCode
 from holdfast.language import Texts, best_language, translate
 from holdfast.origin import Origin
-from holdfast.runtime import Runtime, configure
+from holdfast.runtime import Runtime
 from holdfast.settings import Settings, SettingsError
+from holdfast.starting import configure
 from tests.catalogues import write_catalogue
 
 

@@ -19,8 +19,8 @@ from holdfast.events import Event
 from holdfast.handler import Action, Recovered, Verdict
 from holdfast.origin import ErrorContext, Origin
 from holdfast.record import ErrorHandled
-from holdfast.runtime import configure
 from holdfast.settings import SettingsError
+from holdfast.starting import configure
 from holdfast.testing import RecordingRuntime
 
 HERE = Origin(boundary="test", operation="READ")

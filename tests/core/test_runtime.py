@@ -16,8 +16,9 @@ from holdfast.events import Event
 from holdfast.handler import Next, Verdict
 from holdfast.origin import ErrorContext, Origin
 from holdfast.reporting.dispatcher import Reporter
-from holdfast.runtime import Runtime, configure, current_runtime, init_error_system
+from holdfast.runtime import Runtime, current_runtime
 from holdfast.settings import RedactSettings, ReportingSettings, Settings, SettingsError
+from holdfast.starting import configure, init_error_system
 from holdfast.testing import FakeClock, RecordingReporter, RecordingRuntime
 
 HERE = Origin(boundary="test")

@@ -105,7 +105,7 @@ BEFORE_DJANGO = """
 import atexit, threading, django
 from django.conf import settings
 from holdfast.origin import Origin
-from holdfast.runtime import init_error_system
+from holdfast.starting import init_error_system
 
 leaving = threading.Event()
 

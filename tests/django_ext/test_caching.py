@@ -13,7 +13,8 @@ from django.test import override_settings
 from holdfast import DependencyError, environment
 from holdfast.clock import SystemClock
 from holdfast.resilience.cache import Cache
-from holdfast.runtime import Runtime, configure
+from holdfast.runtime import Runtime
+from holdfast.starting import configure
 from holdfast_django.caching import DjangoStore, signed_pickle
 from tests.conftest import is_importable, is_listening
 from tests.core.herd import herd

@@ -10,7 +10,8 @@ from flask import Flask, current_app
 from holdfast import DependencyError, environment
 from holdfast.clock import SystemClock
 from holdfast.resilience.cache import Cache
-from holdfast.runtime import Runtime, configure
+from holdfast.runtime import Runtime
+from holdfast.starting import configure
 from holdfast_flask.caching import CachelibStore, signed_pickle
 from tests.core.herd import herd
 

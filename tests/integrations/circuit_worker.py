@@ -15,7 +15,8 @@ import redis.connection
 from holdfast import Breaker, CircuitOpenError, Policy
 from holdfast.integrations.redis_circuits import RedisStore
 from holdfast.resilience.circuit.period import State
-from holdfast.runtime import Runtime, configure
+from holdfast.runtime import Runtime
+from holdfast.starting import configure
 from holdfast.testing import RecordingReporter
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import pytest
 from holdfast import DependencyError, environment
 from holdfast.clock import SystemClock
 from holdfast.resilience.cache import Cache, SignedPickle
-from holdfast.runtime import configure
+from holdfast.starting import configure
 from holdfast.testing import FakeClock, RecordingRuntime
 from tests.core.cache_stores import finish_probes
 from tests.integrations.conftest import need

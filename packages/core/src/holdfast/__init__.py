@@ -97,8 +97,9 @@ if TYPE_CHECKING:
     )
     from holdfast.resilience.short import retry_with_circuit_breaker, with_circuit_breaker
     from holdfast.resilience.timeout import Deadline, Timeout
-    from holdfast.runtime import Runtime, configure, current_runtime, init_error_system
+    from holdfast.runtime import Runtime, current_runtime
     from holdfast.settings import Settings, SettingsError
+    from holdfast.starting import configure, init_error_system
 
 __version__ = "0.1.0"
 
@@ -146,7 +147,8 @@ _HOMES = {
     "resilience.scope": "current_attempt current_idempotency_key idempotency_key",
     "resilience.short": "retry_with_circuit_breaker with_circuit_breaker",
     "resilience.timeout": "Deadline Timeout",
-    "runtime": "Runtime configure current_runtime init_error_system",
+    "runtime": "Runtime current_runtime",
+    "starting": "configure init_error_system",
     "settings": "Settings SettingsError",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -28,8 +28,9 @@ from holdfast.hooks.jobs.run import JobSpec
 from holdfast.hooks.jobs.state import configured_folder
 from holdfast.hooks.jobs.supervised import Supervised
 from holdfast.hooks.process import responsible
-from holdfast.runtime import Runtime, configure
+from holdfast.runtime import Runtime
 from holdfast.settings import SettingsError
+from holdfast.starting import configure
 
 _MISTAKES = (ValueError, ImportError, FileNotFoundError, NotImplementedError, SettingsError)
 """What a command line is told that makes no sense."""

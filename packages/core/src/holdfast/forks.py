@@ -1,4 +1,4 @@
-"""A lock for what is used on both sides of a fork; this module's list of them is global state.
+"""What is used on both sides of a fork; this module's lists are global state.
 
 A fork copies a lock as it is: one that another thread held stays locked in the child for ever,
 because that thread did not come along.
@@ -7,6 +7,7 @@ because that thread did not come along.
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 
 
@@ -51,11 +52,26 @@ class ForkSafeLock:
 
 
 _locks: "weakref.WeakSet[ForkSafeLock]" = weakref.WeakSet()
+_resets: "list[weakref.WeakMethod[Callable[[], None]]]" = []
+
+
+def after_fork(reset: Callable[[], None]) -> None:
+    """Call a method in every forked child, as long as its object lives; locks are open by then.
+
+    Args:
+        reset: A bound method; it forgets the threads that did not come along.
+    """
+    _resets[:] = [known for known in _resets if known() is not None]
+    _resets.append(weakref.WeakMethod(reset))
 
 
 def _renew() -> None:
     for lock in tuple(_locks):
         lock.renew()
+    for known in tuple(_resets):
+        reset = known()
+        if reset is not None:
+            reset()
 
 
 if hasattr(os, "register_at_fork"):

@@ -2,12 +2,17 @@
 
 import importlib
 import os
+import weakref
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from holdfast.clock import Clock
 from holdfast.codes import Severity
+from holdfast.environment import Environment, activated
 from holdfast.events import Event
+from holdfast.health import HealthRegistry
+from holdfast.hooks.leaving import departure
 from holdfast.loading import Loader
 from holdfast.redact import Redactor
 from holdfast.reporting.dispatcher import Reporter
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
+    from holdfast.health.probes import Probes
     from holdfast.reporting.alerts.engine import Alerts
     from holdfast.resilience.circuit.exchanging import Exchanger
     from holdfast.resilience.circuit.sharing import Store
@@ -75,6 +81,67 @@ def make_alerts(runtime: Owner, loader: Loader, notation: Notation) -> "Alerts |
         return None
     made = importlib.import_module("holdfast.alerting").make_alerts
     return cast("Alerts", made(runtime, loader, notation))
+
+
+class Healthy(Owner, Protocol):
+    """A runtime whose health is asked."""
+
+    @property
+    def clock(self) -> Clock:
+        """What time is measured by."""
+        ...
+
+    @property
+    def health(self) -> HealthRegistry:
+        """Its checks."""
+        ...
+
+
+def make_health(owner: Healthy) -> HealthRegistry:
+    """Return the registry of a runtime, which its checks find as the current one."""
+    told = owner.settings.health
+    registry = HealthRegistry(
+        owner.clock,
+        owner.redactor,
+        stopping=departure.stopping,
+        threads=told.threads,
+        ttl=told.ttl.ttl(),
+        timeout=told.timeout,
+    )
+    found = weakref.ref(owner)
+
+    def around() -> AbstractContextManager[object]:
+        runtime = found()
+        return nullcontext() if runtime is None else activated(cast("Environment", runtime))
+
+    registry.around = around
+    return registry
+
+
+def make_probes(owner: Healthy, allow: object) -> "Probes":
+    """Return what answers the health endpoints of a runtime.
+
+    Args:
+        owner: The runtime.
+        allow: The project's function that says who sees details.
+    """
+    from holdfast.health.disclosure import Disclosure  # noqa: PLC0415  # for the first probe
+    from holdfast.health.probes import Probes  # noqa: PLC0415  # for the first probe
+
+    told = owner.settings.health
+    return Probes(
+        owner.health,
+        Disclosure(
+            details=told.details,
+            token=told.token,
+            networks=told.networks,
+            allow=cast("Callable[[object], object] | None", allow),
+        ),
+        time_limit=told.time_limit,
+        retry_after=told.ttl.failing,
+        service=owner.settings.service,
+        release=owner.settings.release,
+    )
 
 
 def notes() -> list[Reporter]:

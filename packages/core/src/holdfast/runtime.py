@@ -16,7 +16,6 @@ from holdfast.codes import Severity
 from holdfast.envelope import Answer, Format, Rendered, negotiate, render
 from holdfast.events import Event, Scalar
 from holdfast.handler import ErrorHandler, Handler, Middleware, Recovery, Target, Verdict
-from holdfast.health import HealthRegistry
 from holdfast.hooks import process as hooks
 from holdfast.hooks.leaving import departure
 from holdfast.hooks.leaving.budget import Budget
@@ -25,17 +24,27 @@ from holdfast.hooks.leaving.departure import Departure
 from holdfast.loading import Loader
 from holdfast.once import once
 from holdfast.origin import ErrorContext, Origin
-from holdfast.parts import SHIPPED_REPORTERS, Sharer, exchanger, make_alerts, make_redactor, notes
+from holdfast.parts import (
+    SHIPPED_REPORTERS,
+    Sharer,
+    exchanger,
+    make_alerts,
+    make_health,
+    make_probes,
+    make_redactor,
+    notes,
+)
 from holdfast.record import failure_facts
 from holdfast.reporting.channel import turn
 from holdfast.reporting.dispatcher import Dispatcher, Reporter
 from holdfast.reporting.statistics import ErrorStatistics
-from holdfast.settings import Settings, load_settings
+from holdfast.settings import Settings
 from holdfast.strict import Notation
 
 if TYPE_CHECKING:
     import random
 
+    from holdfast.health.probes import Probes
     from holdfast.resilience.cache.caches import Caches
     from holdfast.resilience.headers import Inbound
     from holdfast.resilience.measures import Measure
@@ -95,12 +104,15 @@ class Runtime:
         self.clock = clock or SystemClock()
         self._chance = chance
         self.redactor = make_redactor(self.settings)
-        self.health = HealthRegistry(self.clock, self.redactor, departure.stopping)
+        self.health = make_health(self)
         self.statistics = ErrorStatistics(self.clock)  # before the reporters, which may read it
         self.notation = notation or Notation()
         loader = Loader(self.notation, self.redactor)
         self.alerts = make_alerts(self, loader, self.notation)
         self.sharing = exchanger(cast("Sharer", self), loader)
+        self._sees_health = loader.load(
+            self.notation.path("health", "allow"), self.settings.health.allow
+        )
         functions = loader.load_classifiers(self.settings.classifiers)
         middleware = loader.load_all("middleware", self.settings.middleware)
         handlers = loader.load_named("handlers", self.settings.handlers)
@@ -151,6 +163,11 @@ class Runtime:
         """The live state of caches; made with the first."""
         made = importlib.import_module("holdfast.resilience.cache.caches").Caches
         return cast("Caches", made(self))
+
+    @once
+    def probes(self) -> "Probes":
+        """What answers the health endpoints; made with the first probe."""
+        return make_probes(self, self._sees_health)
 
     @once
     def inbound(self) -> "Inbound | None":
@@ -388,6 +405,7 @@ class Runtime:
             self._left_at = None
             self._say("process.leaving", departure.departure(), {"waited": waited})
         environment.dismiss(self)
+        self.health.close()
         if self.sharing is not None:
             self.sharing.close(self.settings.reporting.flush_timeout)
         self.dispatcher.close(self.settings.reporting.flush_timeout)
@@ -447,40 +465,6 @@ class Runtime:
                 attributes=failure_facts(failure, self.redactor),
             )
         )
-
-
-def configure(**settings: object) -> Runtime:
-    """Make a runtime from keyword settings; `install()` makes it the process's.
-
-    Raises:
-        SettingsError: With every mistake at once, each with its path and the nearest valid name.
-
-    Example:
-        >>> configure(service="importer", reporters=[]).settings.service
-        'importer'
-    """
-    given = load_settings(Settings, settings, root="", case="lower")
-    return Runtime(given, notation=Notation(root="", case="lower"))
-
-
-def init_error_system(**settings: object) -> Runtime:
-    """Configure and install the process's runtime, and return it.
-
-    A second call with the same settings returns the runtime that is there.
-
-    Raises:
-        RuntimeError: When a runtime with other settings is installed.
-        SettingsError: With every mistake at once.
-    """
-    installed = environment.default()
-    if isinstance(installed, Runtime):
-        if installed.settings == load_settings(Settings, settings, root="", case="lower"):
-            return installed
-        raise RuntimeError(
-            "init_error_system() was called before with other settings; "
-            "call uninstall() on the runtime it returned first"
-        )
-    return configure(**settings).install()
 
 
 def current_runtime() -> Runtime:

@@ -56,7 +56,7 @@ def replace(runtime: Runtime) -> Runtime:
     if before is not None and before is not runtime:
         before.uninstall()  # which keeps it from being closed once more at the end
         before.close()
-        runtime.health = before.health
+        runtime.health.take_over(before.health)
     if environment.default() is None:
         runtime.install()
     else:

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias, cast
 
 from django.apps import apps
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from health_check.base import HealthCheck
 from health_check.exceptions import ServiceUnavailable, ServiceWarning
 from health_check.views import HealthCheckView
 
 from holdfast.health import CheckResult, HealthReport, HealthStatus
+from holdfast.health.probes import Probe
 from holdfast_django.capture import explain
 from holdfast_django.current import project_runtime
 from holdfast_django.probes import View, exposed
@@ -115,7 +116,13 @@ class HealthView(HealthCheckView):  # type: ignore[misc]  # ships no annotations
             return cast("_Renderer", getattr(self, f"render_to_response_{asked}"))(status)
         if asked in {"atom", "rss", "openmetrics"}:  # whose readers expect 200
             return cast("_Renderer", getattr(self, f"render_to_response_{asked}"))()
-        return JsonResponse(self.report.as_json(), status=status, content_type=CONTENT_TYPE)
+        answer = project_runtime().probes.answer(Probe())
+        return HttpResponse(
+            answer.body,
+            status=status,
+            content_type=answer.content_type,
+            headers=dict(answer.headers),
+        )
 
 
 @require_safe

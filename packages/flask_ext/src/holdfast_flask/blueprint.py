@@ -1,16 +1,14 @@
-"""Health endpoints: is the process alive, is it ready, how is everything."""
+"""Health endpoints: is the process alive, is it ready, has it started, how is everything."""
 
-import json
 from functools import cache
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, abort, request
 
 from holdfast import environment
-from holdfast.health import HealthStatus
+from holdfast.health.disclosure import Caller
+from holdfast.health.probes import Probe
 from holdfast.runtime import Runtime
 from holdfast_flask.capture import EXPECTED
-
-CONTENT_TYPE = "application/health+json"
 
 
 def health_blueprint(runtime: Runtime, prefix: str = "/health") -> Blueprint:
@@ -25,33 +23,39 @@ def health_blueprint(runtime: Runtime, prefix: str = "/health") -> Blueprint:
     """
     health = Blueprint("holdfast_health", __name__, url_prefix=prefix)
 
-    def live() -> Response:
-        return _answer({"status": HealthStatus.PASS.value}, failed=False)
-
     @cache
     def complete() -> None:
         # What modules registered outside of any application after this one was connected.
         environment.take_over(runtime)
 
-    def report() -> Response:
+    def report(group: str = "") -> Response:
         complete()
-        found = runtime.health.get_health_status()
-        body = runtime.redactor.mapping(found.as_json())
-        return _answer(body, failed=found.status is HealthStatus.FAIL)
+        if not runtime.probes.knows(group):
+            abort(404)
+        answer = runtime.probes.answer(_probe(group))
+        request.environ[EXPECTED] = True
+        return Response(
+            answer.body, answer.status, answer.headers, content_type=answer.content_type
+        )
 
     # Two rules instead of a redirect: probes do not follow any.
     for slash in ("", "/"):
         health.add_url_rule(slash, f"report{slash and '_slash'}", report)
-        health.add_url_rule(f"/live{slash}", f"live{slash and '_slash'}", live)
-        health.add_url_rule(f"/ready{slash}", f"ready{slash and '_slash'}", report)
+        health.add_url_rule(f"/<group>{slash}", f"group{slash and '_slash'}", report)
     return health
 
 
-def _answer(body: object, *, failed: bool) -> Response:
-    request.environ[EXPECTED] = True
-    return Response(
-        json.dumps(body, separators=(",", ":")),
-        503 if failed else 200,
-        {"Cache-Control": "no-store"},
-        content_type=CONTENT_TYPE,
+def _probe(group: str) -> Probe:
+    caller = Caller(
+        authorization=request.headers.get("Authorization", ""),
+        address=request.remote_addr or "",
+        request=request,
+    )
+    return Probe(
+        group=group,
+        format=request.args.get("format", ""),
+        accept=request.headers.get("Accept", ""),
+        tags=tuple(request.args.getlist("tag")),
+        caller=caller,
+        is_head=request.method == "HEAD",
     )

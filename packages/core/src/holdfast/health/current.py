@@ -1,15 +1,11 @@
 """`health_check`: the health registry of the current runtime, found at each call."""
 
-from typing import Protocol, cast
+from typing import Protocol, Unpack, cast
 
 from holdfast.environment import current
-from holdfast.health.registry import (
-    DEFAULT_TIMEOUT,
-    CheckFunction,
-    CheckResult,
-    HealthRegistry,
-    HealthReport,
-)
+from holdfast.health.check import CheckFunction, CheckResult
+from holdfast.health.registry import CheckOptions, HealthRegistry
+from holdfast.health.report import HealthReport
 
 
 class _Healthy(Protocol):
@@ -25,11 +21,15 @@ class CurrentHealth:
         name: str,
         run: CheckFunction,
         *,
-        critical: bool = True,
-        timeout: float = DEFAULT_TIMEOUT,
+        replace: bool = False,
+        **options: Unpack[CheckOptions],
     ) -> None:
-        """Add a check, or replace the one of the same name; see `HealthRegistry.register_check`."""
-        _registry().register_check(name, run, critical=critical, timeout=timeout)
+        """Add a check; see `HealthRegistry.register_check`."""
+        _registry().register_check(name, run, replace=replace, **options)
+
+    def unregister_check(self, name: str) -> None:
+        """Take a check away; harmless when there is none."""
+        _registry().unregister_check(name)
 
     def run_all_checks(self) -> dict[str, CheckResult]:
         """Run every check at once and return what each said."""
@@ -38,6 +38,14 @@ class CurrentHealth:
     def get_health_status(self) -> HealthReport:
         """Run every check and return what they add up to."""
         return _registry().get_health_status()
+
+    def mark_unready(self, reason: str) -> None:
+        """Let readiness fail until `mark_ready`; see `HealthRegistry.mark_unready`."""
+        _registry().mark_unready(reason)
+
+    def mark_ready(self) -> None:
+        """Take `mark_unready` back; harmless without it."""
+        _registry().mark_ready()
 
 
 def _registry() -> HealthRegistry:

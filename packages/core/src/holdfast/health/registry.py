@@ -1,88 +1,56 @@
-"""Checks by name, and the report they add up to.
+"""Checks by name, and the report they add up to."""
 
-Statuses are those of the health+json draft: `pass`, `warn` (degraded, still serving), `fail`.
-"""
-
-import threading
-from collections.abc import Callable, Mapping
-from contextvars import copy_context
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
-from typing import TypeAlias, cast
+import math
+from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from holdfast.clock import Clock, SystemClock
-from holdfast.forks import ForkSafeLock
-from holdfast.record import type_name
-from holdfast.redact import JsonValue, Redactor
+from holdfast.health.check import (
+    BUILT_IN_GROUPS,
+    READY,
+    Check,
+    CheckFunction,
+    CheckResult,
+    Ttl,
+)
+from holdfast.health.report import HealthReport
+from holdfast.health.status import HealthStatus
+from holdfast.once import once
+from holdfast.redact import Redactor
 
-CheckFunction: TypeAlias = Callable[[], object]
-"""False fails, a mapping passes with details, an exception fails; anything else passes."""
-
-DEFAULT_TIMEOUT = 5.0
+if TYPE_CHECKING:
+    from holdfast.health.runner import Runner
+    from holdfast.health.running import Tools
 
 READINESS = "process:readiness"
 """Name under which a report tells why the process wants no more work."""
 
 
-class HealthStatus(StrEnum):
-    """How well something is; `warn` still serves."""
+class CheckOptions(TypedDict, total=False):
+    """What a check may be registered with; see `Check`."""
 
-    PASS = "pass"  # noqa: S105  # the draft's word, no password
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing that can be looked at."""
-
-    name: str
-    run: CheckFunction
-    critical: bool = True
-    """Whether its failure fails the whole; otherwise it is a warning."""
-    timeout: float = DEFAULT_TIMEOUT
-    """Seconds after which it counts as failed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
-    """What one check said."""
-
-    name: str
-    status: HealthStatus
-    time: datetime
-    duration: float
-    """Seconds."""
-    output: str = ""
-    """Why it is not well, fit for anybody to read: never the text of an exception."""
-    details: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
-    """What the check returned, redacted."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthReport:
-    """What all checks together say."""
-
-    status: HealthStatus
-    results: tuple[CheckResult, ...]
-
-    def as_json(self) -> dict[str, object]:
-        """Return the report in the shape of health+json."""
-        checks = {result.name: [_as_json(result)] for result in self.results}
-        body: dict[str, object] = {"status": self.status.value}
-        return {**body, "checks": checks} if checks else body
+    critical: bool
+    timeout: float
+    groups: Iterable[str]
+    tags: Iterable[str]
+    ttl: Ttl | None
+    every: float | None
 
 
 class HealthRegistry:
-    """The checks of one runtime; thread-safe.
+    """The checks of one runtime; thread-safe, survives a fork.
 
-    Each check runs on at most one thread: who asks while it is still running shares that run.
+    Checks run on a bounded number of threads, each once at a time: who asks while one is running shares
+    that run. One that hangs keeps its thread while the callers go on, and is told of as still running.
 
     Args:
         clock: Measures how long checks take.
-        redactor: Cleans the details that checks return.
+        redactor: Cleans what checks say.
         stopping: Says why the process should get no more work, or nothing when it should.
+        threads: How many checks may run at a time.
+        ttl: For how long an answer serves further probes, for checks that do not say.
+        timeout: Seconds that checks get which do not say.
 
     Example:
         >>> registry = HealthRegistry()
@@ -91,58 +59,99 @@ class HealthRegistry:
         'pass'
     """
 
-    def __init__(
+    def __init__(  # all but two are keywords
         self,
         clock: Clock | None = None,
         redactor: Redactor | None = None,
+        *,
         stopping: Callable[[], str] | None = None,
+        threads: int = 16,
+        ttl: Ttl | None = None,
+        timeout: float = 5.0,
     ) -> None:
         self._clock = clock or SystemClock()
         self._redactor = redactor or Redactor()
         self._stopping = stopping
+        self._threads = threads
+        self._ttl = ttl
+        self._timeout = timeout
         self._unready = ""
         self._checks: dict[str, Check] = {}
-        self._runs: dict[str, _Run] = {}
-        self._lock = ForkSafeLock()
+        self.around: Callable[[], AbstractContextManager[object]] = nullcontext
+        """What checks run within, such as their application being the current one."""
 
     def register_check(
         self,
         name: str,
         run: CheckFunction,
         *,
-        critical: bool = True,
-        timeout: float = DEFAULT_TIMEOUT,
+        replace: bool = False,
+        **options: Unpack[CheckOptions],
     ) -> None:
-        """Add a check, or replace the one of the same name.
+        """Add a check.
 
         Args:
-            name: Under which it is reported.
-            run: Returns False or raises when not well; a mapping it returns becomes details.
-            critical: Whether its failure fails the whole; otherwise it is a warning.
-            timeout: Seconds, above 0, after which it counts as failed.
+            name: Under which it is reported: 1 to 200 printable characters.
+            run: Returns False or raises when not well; a mapping it returns becomes details, a `Finding`
+                says it all. May be a coroutine function.
+            replace: Whether it takes the place of one of the same name; else that is refused.
+            options: As of `Check`: `critical` (True), `timeout` (5 s), `groups` (`ready`), `tags`,
+                `ttl`, `every`.
 
         Raises:
-            ValueError: When the timeout is not above 0.
+            ValueError: When the name is taken, or an option makes no sense.
         """
-        if not timeout > 0:
-            raise ValueError(f"timeout of check {name!r} must be above 0 seconds, not {timeout}")
-        self._checks[name] = Check(name=name, run=run, critical=critical, timeout=timeout)
+        check = Check(
+            name=name,
+            run=run,
+            critical=options.get("critical", True),
+            timeout=options.get("timeout", self._timeout),
+            groups=_words(options.get("groups", (READY,)), "groups", name),
+            tags=_words(options.get("tags", ()), "tags", name),
+            ttl=options.get("ttl"),
+            every=options.get("every"),
+        )
+        self.add(check, replace=replace)
+
+    def add(self, check: Check, *, replace: bool = False) -> None:
+        """Add a check that is made already.
+
+        Args:
+            check: The check.
+            replace: Whether it takes the place of one of the same name; else that is refused.
+
+        Raises:
+            ValueError: When the name is taken.
+        """
+        known = self._checks.get(check.name)
+        if known is not None and known != check and not replace:
+            raise ValueError(
+                f"a check named {check.name!r} is registered already, and runs {known.run!r}; choose "
+                "another name, or take its place with replace=True"
+            )
+        self._checks = {**self._checks, check.name: check}
 
     def unregister_check(self, name: str) -> None:
         """Take a check away; harmless when there is none."""
-        self._checks.pop(name, None)
-        self._runs.pop(name, None)
+        self._checks = {key: check for key, check in self._checks.items() if key != name}
+        if "runner" in vars(self):
+            self.runner.forget(name)
 
     @property
     def checks(self) -> tuple[Check, ...]:
         """What is registered, oldest first."""
         return tuple(self._checks.values())
 
+    @property
+    def groups(self) -> frozenset[str]:
+        """What can be asked for: the three that always can, and those that checks are in."""
+        return BUILT_IN_GROUPS.union(*(check.groups for check in self.checks))
+
     def mark_unready(self, reason: str) -> None:
-        """Let the report fail until `mark_ready`, whatever the checks say; takes no lock.
+        """Let readiness fail until `mark_ready`, whatever the checks say; takes no lock.
 
         Args:
-            reason: Told to whoever asks, so fit for anybody to read.
+            reason: Told to whoever may see details.
 
         Raises:
             ValueError: When the reason is empty.
@@ -165,28 +174,102 @@ class HealthRegistry:
         self._checks = {**{check.name: check for check in other.checks}, **self._checks}
 
     def run_all_checks(self) -> dict[str, CheckResult]:
-        """Run every check at once and return what each said; never raises.
+        """Run every check at once, whatever was said lately, and return what each said; never raises.
 
         It takes at most the longest timeout, which counts from when a check was started: one that
         hung before is not waited for again.
         """
-        runs = [self._joined(check) for check in self.checks]
-        return {run.check.name: run.result(first=first) for run, first in runs}
+        return self._results(self.checks, math.inf, fresh=True)
 
     def get_health_status(self) -> HealthReport:
         """Run every check and return what they add up to; without checks all is well.
 
         A process that is marked as unready, or on its way out, fails. It is still alive.
         """
-        results = (*self._readiness(), *self.run_all_checks().values())
-        worst = HealthStatus.PASS
-        for status in (HealthStatus.WARN, HealthStatus.FAIL):
-            if any(result.status is status for result in results):
-                worst = status
-        return HealthReport(status=worst, results=results)
+        return HealthReport(results=(*self._readiness(""), *self.run_all_checks().values()))
 
-    def _readiness(self) -> tuple[CheckResult, ...]:
-        why = self.unready
+    def report(
+        self, group: str = "", *, tags: Collection[str] = (), within: float = math.inf
+    ) -> HealthReport:
+        """Return what the checks of a group say, or said within their `ttl`; never raises.
+
+        Args:
+            group: `live`, `ready`, `startup` or one's own; empty for all.
+            tags: Only checks with one of these.
+            within: Seconds after which it answers in any case.
+        """
+        found = self._results(self._asked(group, tags), within)
+        return HealthReport(results=(*self._readiness(group), *found.values()), group=group)
+
+    async def areport(
+        self, group: str = "", *, tags: Collection[str] = (), within: float = math.inf
+    ) -> HealthReport:
+        """Return what `report` does, and leave the running event loop to others."""
+        checks = self._asked(group, tags)
+        found: dict[str, CheckResult] = {}
+        if checks:
+            from holdfast.health.runner import aresults  # noqa: PLC0415  # as below
+
+            runs = [self.runner.run(check) for check in checks]
+            self.runner.watch(self.checks)
+            found = await aresults(runs, self.tools, within)
+        return HealthReport(results=(*self._readiness(group), *found.values()), group=group)
+
+    def check(self, name: str, *, fresh: bool = False) -> CheckResult:
+        """Return what one check says, or said within its `ttl`.
+
+        Args:
+            name: Of the check.
+            fresh: Whether an answer that is kept will not do.
+
+        Raises:
+            KeyError: When there is none of that name.
+        """
+        return self._results((self._checks[name],), math.inf, fresh=fresh)[name]
+
+    def close(self) -> None:
+        """Look at nothing in the background any more; checks still run when they are asked for."""
+        if "runner" in vars(self):
+            self.runner.close()
+
+    @once
+    def tools(self) -> "Tools":
+        """What runs share."""
+        from holdfast.health.running import Tools  # noqa: PLC0415  # as below
+
+        def around() -> AbstractContextManager[object]:
+            return self.around()
+
+        return Tools(clock=self._clock, redactor=self._redactor, around=around)
+
+    @once
+    def runner(self) -> "Runner":
+        """What runs checks; loaded by the first probe that asks one."""
+        from holdfast.health.runner import Runner  # noqa: PLC0415  # threads and asyncio behind it
+
+        return Runner(self.tools, threads=self._threads, ttl=self._ttl)
+
+    def _asked(self, group: str, tags: Collection[str]) -> tuple[Check, ...]:
+        wanted = frozenset(tags)
+        return tuple(
+            check
+            for check in self.checks
+            if (not group or group in check.groups) and (not wanted or wanted & check.tags)
+        )
+
+    def _results(
+        self, checks: tuple[Check, ...], within: float, *, fresh: bool = False
+    ) -> dict[str, CheckResult]:
+        if not checks:
+            return {}
+        from holdfast.health.runner import results  # noqa: PLC0415  # as above
+
+        runs = [self.runner.run(check, fresh=fresh) for check in checks]
+        self.runner.watch(self.checks)
+        return results(runs, self.tools, within)
+
+    def _readiness(self, group: str) -> tuple[CheckResult, ...]:
+        why = self.unready if group in {"", READY} else ""
         if not why:
             return ()
         return (
@@ -199,87 +282,8 @@ class HealthRegistry:
             ),
         )
 
-    def _joined(self, check: Check) -> "tuple[_Run, bool]":
-        """Return the run of a check, and whether this call started it."""
-        with self._lock:
-            known = self._runs.get(check.name)
-            if known is not None and known.check is check and known.is_going:
-                return known, False
-            run = self._runs[check.name] = _Run(check, self._clock, self._redactor)
-            run.start()
-            return run, True
 
-
-class _Run:
-    """One check on a thread of its own, which a check that hangs keeps while the callers go on."""
-
-    def __init__(self, check: Check, clock: Clock, redactor: Redactor) -> None:
-        self.check = check
-        self._clock = clock
-        self._redactor = redactor
-        self._started = clock.monotonic()
-        self._outcome: CheckResult | None = None
-        self._thread = threading.Thread(
-            target=copy_context().run,  # a check finds the application it was first asked for
-            args=(self._run,),
-            name=f"holdfast-health-{check.name}",
-            daemon=True,
-        )
-
-    @property
-    def is_going(self) -> bool:
-        return self._outcome is None and self._thread.is_alive()
-
-    def start(self) -> None:
-        try:
-            self._thread.start()
-        except (RuntimeError, MemoryError):  # the process has as many as it may, or is ending
-            self._outcome = self._finished(well=False, output="no thread could be started")
-
-    def result(self, *, first: bool) -> CheckResult:
-        left = self.check.timeout - self._elapsed()
-        if self._outcome is None:
-            self._thread.join(max(0.0, left))
-        if self._outcome is not None:
-            return self._outcome
-        missing = f"no answer in {self.check.timeout:g} s"
-        since = f"still running since {self._elapsed():.1f} s"
-        return self._finished(well=False, output=missing if first else since)
-
-    def _run(self) -> None:
-        try:
-            self._outcome = self._judged(self.check.run())
-        except BaseException as error:  # noqa: BLE001  # a failing check is what we are here to see
-            self._outcome = self._finished(well=False, output=type_name(type(error)))
-
-    def _judged(self, said: object) -> CheckResult:
-        details = cast("Mapping[str, object]", said) if isinstance(said, Mapping) else None
-        return self._finished(well=said is not False, details=details)
-
-    def _elapsed(self) -> float:
-        return self._clock.monotonic() - self._started
-
-    def _finished(
-        self, *, well: bool, output: str = "", details: Mapping[str, object] | None = None
-    ) -> CheckResult:
-        bad = HealthStatus.FAIL if self.check.critical else HealthStatus.WARN
-        return CheckResult(
-            name=self.check.name,
-            status=HealthStatus.PASS if well else bad,
-            time=self._clock.now(),
-            duration=self._elapsed(),
-            output=output,
-            details=self._redactor.mapping(details) if details else {},
-        )
-
-
-def _as_json(result: CheckResult) -> dict[str, object]:
-    body: dict[str, object] = {
-        "status": result.status.value,
-        "time": result.time.isoformat(),
-        "observedValue": round(result.duration * 1000, 1),
-        "observedUnit": "ms",
-    }
-    if result.output:
-        body["output"] = result.output
-    return {**body, **({"details": dict(result.details)} if result.details else {})}
+def _words(given: Iterable[str], option: str, name: str) -> frozenset[str]:
+    if isinstance(given, str):  # its letters would be taken for words
+        raise ValueError(f"check {name!r}: {option} must be several words, such as [{given!r}]")  # noqa: TRY004
+    return frozenset(given)

@@ -17,6 +17,7 @@ from holdfast.settings.alerts import (
 from holdfast.settings.channels import ChannelSettings, WebhookSettings
 from holdfast.settings.circuits import CircuitsSettings
 from holdfast.settings.handlers import RecoverySettings
+from holdfast.settings.health import HealthSettings, MonitorSettings, TtlSettings
 from holdfast.settings.policies import ChaosSettings
 from holdfast.settings.rules import RuleSettings
 from holdfast.settings.sections import (
@@ -50,11 +51,13 @@ __all__ = [
     "DeadlineSettings",
     "DottedPath",
     "Folder",
+    "HealthSettings",
     "HooksSettings",
     "JobsSettings",
     "Label",
     "Language",
     "LoggingSettings",
+    "MonitorSettings",
     "Problem",
     "QuietHoursSettings",
     "RecoverySettings",
@@ -64,6 +67,7 @@ __all__ = [
     "RuleSettings",
     "Settings",
     "SettingsError",
+    "TtlSettings",
     "WebhookSettings",
     "load_flat_settings",
     "load_settings",
@@ -146,6 +150,7 @@ class Settings(Section):
     jobs: JobsSettings = field(default_factory=JobsSettings)
     crash: CrashSettings = field(default_factory=CrashSettings)
     deadline: DeadlineSettings = field(default_factory=DeadlineSettings)
+    health: HealthSettings = field(default_factory=HealthSettings)
 
     policies: Mapping[str, Tuning] = field(default_factory=dict[str, Tuning], hash=False)
     """Options of layers by policy, in the place of those in the code, such as
@@ -174,6 +179,9 @@ class Settings(Section):
                 "service",
                 "is required where circuits are shared: it tells the services of a Redis apart",
             )
+        for channel in self.health.monitor.channels:
+            if channel not in self.alerts.channels:
+                yield "health", f"monitor names the channel {channel!r}, which alerts do not have"
         if not self.release and "new_in_release" in {r.when for r in self.alerts.rules.values()}:
             yield "release", "is required by a rule of alerts that asks for what is new in it"
 

@@ -1,0 +1,1 @@
+"""How a report is written, by the format that is asked for."""

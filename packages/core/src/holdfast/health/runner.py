@@ -1,0 +1,140 @@
+"""Runs the checks of a registry: on a bounded number of threads, each check once at a time."""
+
+import random
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from holdfast.forks import ForkSafeLock, after_fork
+from holdfast.health.check import Check, CheckResult, Ttl
+from holdfast.health.pool import Pool
+from holdfast.health.running import Run, Tools
+from holdfast.health.ticker import Ticker
+from holdfast.health.timetable import Timetable
+
+THREADS: Final = 16
+_LATEST: Final = 2.0
+"""Periods after which what was seen in the background is too old to be told."""
+
+
+class Runner:
+    """Runs checks, and keeps what they said; thread-safe, survives a fork.
+
+    Args:
+        tools: What runs share.
+        threads: How many checks may run at a time.
+        ttl: For how long answers are kept, for checks that do not say.
+        chance: Spreads what is looked at in the background.
+    """
+
+    def __init__(
+        self,
+        tools: Tools,
+        *,
+        threads: int = THREADS,
+        ttl: Ttl | None = None,
+        chance: random.Random | None = None,
+    ) -> None:
+        self._tools = tools
+        self._ttl = ttl or Ttl()
+        self._chance = chance or random.Random()  # noqa: S311  # spreads load
+        self._lock = ForkSafeLock()
+        self._pool = Pool(threads)
+        self._ticker = Ticker(self._tick, "holdfast-health-background")
+        self._reset()
+        after_fork(self._reset)
+
+    def _reset(self) -> None:
+        self._latest: dict[str, Run] = {}
+        self._kept: dict[str, Run] = {}
+        self._watched: dict[str, Check] = {}
+        self._planned: set[str] = set()
+        self._table = Timetable(self._tools.clock, self._chance)
+
+    def run(self, check: Check, *, fresh: bool = False) -> Run:
+        """Return the run that answers a probe: one that ended lately, the one under way, or a new one.
+
+        Args:
+            check: What is asked.
+            fresh: Whether an answer that is kept will not do.
+        """
+        with self._lock:
+            kept = self._kept.get(check.name)
+            if kept is not None and not fresh and kept.check is check and self._is_good(kept):
+                return kept
+            run = self._latest.get(check.name)
+            if run is None or run.check is not check or not run.is_going:
+                run = self._begun(check, run)
+            return run
+
+    def watch(self, checks: Iterable[Check]) -> None:
+        """Look at those checks in the background that ask for it; called at every probe, so cheap."""
+        wanted = {check.name: check for check in checks if check.every is not None}
+        if wanted and (wanted != self._watched or not self._ticker.is_running):
+            self._watched = wanted
+            self._ticker.start()
+            self._ticker.wake()
+
+    def forget(self, name: str) -> None:
+        """Drop what is known of a check."""
+        with self._lock:
+            self._latest.pop(name, None)
+            self._kept.pop(name, None)
+        self._watched = {key: check for key, check in self._watched.items() if key != name}
+
+    def close(self) -> None:
+        """Look at nothing in the background any more."""
+        self._watched = {}
+        self._ticker.stop(0)
+
+    def _begun(self, check: Check, before: Run | None) -> Run:
+        same = before is not None and before.check is check
+        run = Run(check, self._tools, doubted=same and before is not None and before.was_late)
+        self._latest[check.name] = run
+        try:
+            self._pool.submit(lambda: self._finish(run))
+        except (RuntimeError, MemoryError):  # the process has as many as it may, or is ending
+            run.fail("no thread could be started")
+        return run
+
+    def _finish(self, run: Run) -> None:
+        run()
+        with self._lock:
+            if self._latest.get(run.check.name) is run:
+                self._kept[run.check.name] = run
+
+    def _is_good(self, kept: Run) -> bool:
+        """Tell whether an answer may still be given, having been looked for so long ago."""
+        check, outcome = kept.check, kept.outcome
+        if outcome is None:
+            return False
+        ttl = (check.ttl or self._ttl).of(outcome.status)
+        if check.every is not None:
+            ttl = max(ttl, check.every * _LATEST + check.timeout)
+        return kept.age < ttl
+
+    def _tick(self) -> float | None:
+        for name in [name for name in self._planned if name not in self._watched]:
+            self._table.cancel(name)
+            self._planned.discard(name)
+        for name in self._watched.keys() - self._planned:
+            self._table.plan(name, 0.0)
+            self._planned.add(name)
+        watched: Mapping[str, Check] = self._watched
+        for name in self._table.due():
+            check = watched.get(name)
+            if check is not None and check.every is not None:
+                self.run(check, fresh=True)
+                self._table.plan(name, check.every)
+        return self._table.wait()
+
+
+def results(runs: Iterable[Run], tools: Tools, within: float) -> dict[str, CheckResult]:
+    """Wait for runs that were begun at the same time, at most so many seconds for all of them."""
+    until = tools.clock.monotonic() + within
+    return {run.check.name: run.result(until - tools.clock.monotonic()) for run in runs}
+
+
+async def aresults(runs: Iterable[Run], tools: Tools, within: float) -> dict[str, CheckResult]:
+    """Wait as `results` does, and leave the running event loop to others."""
+    until = tools.clock.monotonic() + within
+    return {run.check.name: await run.aresult(until - tools.clock.monotonic()) for run in runs}

@@ -1,0 +1,178 @@
+"""One run of one check: who asks meanwhile shares it, and nobody waits for one that hangs twice."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from concurrent.futures import Future, wait
+from contextlib import AbstractContextManager, suppress
+from contextvars import copy_context
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import Final, TypeAlias, cast
+
+from holdfast.clock import Clock
+from holdfast.health.check import Check, CheckResult, Finding
+from holdfast.health.status import HealthStatus
+from holdfast.record import text_of, type_name
+from holdfast.redact import Redactor
+
+HASTE: Final = 0.05
+"""Seconds that a probe waits for a check which took too long the last time."""
+MAX_ERROR: Final = 300
+"""Characters kept of an exception's text."""
+
+Surroundings: TypeAlias = Callable[[], AbstractContextManager[object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What runs share."""
+
+    clock: Clock
+    redactor: Redactor
+    around: Surroundings
+    """What checks run within, such as their runtime being the current one."""
+
+
+class Run:
+    """One run of one check; made and read by any thread.
+
+    Args:
+        check: What is run.
+        tools: What runs share.
+        doubted: Whether the run before took too long: then nobody waits long for this one.
+    """
+
+    def __init__(self, check: Check, tools: Tools, *, doubted: bool = False) -> None:
+        self.check = check
+        self._tools = tools
+        self._doubted = doubted
+        self._asked = tools.clock.monotonic()
+        self._begun = False
+        self._future: Future[CheckResult] = Future()
+        self._future.set_running_or_notify_cancel()  # who is cancelled while waiting leaves it be
+        self._context = copy_context()  # a check finds the application it was first asked for
+        self._ended = 0.0
+
+    @property
+    def is_going(self) -> bool:
+        """Whether it has not ended."""
+        return not self._future.done()
+
+    @property
+    def was_late(self) -> bool:
+        """Whether it took longer than it may, or does by now."""
+        return self._elapsed() > self.check.timeout
+
+    @property
+    def outcome(self) -> CheckResult | None:
+        """What it said, if it has ended."""
+        return None if self.is_going else self._future.result()
+
+    @property
+    def age(self) -> float:
+        """Seconds since it ended."""
+        return self._tools.clock.monotonic() - self._ended
+
+    def result(self, within: float) -> CheckResult:
+        """Wait for what it says, at most so many seconds, or tell that it does not answer."""
+        left = self._patience()
+        if self.is_going and min(left, within) > 0:
+            wait([self._future], min(left, within))
+        return self.outcome or self._missing(is_cut=within < left)
+
+    async def aresult(self, within: float) -> CheckResult:
+        """Wait as `result` does, and leave the running event loop to others."""
+        left = self._patience()
+        if self.is_going and min(left, within) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, within)):
+                    await asyncio.wrap_future(self._future)
+        return self.outcome or self._missing(is_cut=within < left)
+
+    def fail(self, output: str) -> None:
+        """End it without its having begun."""
+        self._end(self._finished(HealthStatus.FAIL, output))
+
+    def __call__(self) -> None:
+        """Run the check on this thread."""
+        self._begun = True
+        try:
+            result = self._context.run(self._judged)
+        except BaseException as error:  # noqa: BLE001  # a failing check is what we are here to see
+            result = self._failed(error)
+        del self._context
+        self._end(result)
+
+    def _end(self, result: CheckResult) -> None:
+        self._ended = self._tools.clock.monotonic()
+        self._future.set_result(result)
+
+    def _judged(self) -> CheckResult:
+        with self._tools.around():
+            said = self.check.run()
+            if isawaitable(said):
+                said = _awaited(said, self.check.timeout)
+        if self.was_late:
+            took = f"answered after {self._elapsed():.1f} s, {self.check.timeout:g} s are allowed"
+            return self._finished(HealthStatus.FAIL, took)
+        return self._finding(said)
+
+    def _finding(self, said: object) -> CheckResult:
+        if isinstance(said, Finding):
+            return self._finished(said.status, said.output, said.details)
+        if isinstance(said, Mapping):
+            details = cast("Mapping[str, object]", said)
+            return self._finished(HealthStatus.PASS, details=details)
+        return self._finished(HealthStatus.FAIL if said is False else HealthStatus.PASS)
+
+    def _failed(self, error: BaseException) -> CheckResult:
+        text = text_of(error)[:MAX_ERROR]
+        details = {"error": text} if text else {}
+        return self._finished(HealthStatus.FAIL, type_name(type(error)), details)
+
+    def _patience(self) -> float:
+        """Return the seconds that somebody may still wait for it; below 0 when it is late."""
+        return (HASTE if self._doubted else self.check.timeout) - self._elapsed()
+
+    def _missing(self, *, is_cut: bool) -> CheckResult:
+        """Say that it does not answer, in the words that fit how long nobody has heard of it."""
+        elapsed, timeout = self._elapsed(), self.check.timeout
+        if not self._begun:
+            output = "no thread was free for it"
+        elif self._doubted and elapsed < timeout:
+            output = f"took more than {timeout:g} s before; looking again"
+        elif is_cut:
+            output = "no answer in the time of this probe"
+        elif elapsed < timeout + 1:
+            output = f"no answer in {timeout:g} s"
+        else:
+            output = f"no answer in {timeout:g} s, still running since {elapsed:.1f} s"
+        return self._finished(HealthStatus.FAIL, output)
+
+    def _elapsed(self) -> float:
+        until = self._tools.clock.monotonic() if self.is_going else self._ended
+        return until - self._asked
+
+    def _finished(
+        self, status: HealthStatus, output: str = "", details: Mapping[str, object] | None = None
+    ) -> CheckResult:
+        is_tolerable = status is HealthStatus.FAIL and not self.check.critical
+        return CheckResult(
+            name=self.check.name,
+            status=HealthStatus.WARN if is_tolerable else status,
+            time=self._tools.clock.now(),
+            duration=self._elapsed(),
+            output=self._tools.redactor.text(output),
+            details=self._tools.redactor.mapping(details) if details else {},
+            critical=self.check.critical,
+        )
+
+
+def _awaited(said: Awaitable[object], timeout: float) -> object:
+    """Run what an asynchronous check returned on a loop of its own, and cancel it when it is late."""
+
+    async def bounded() -> object:
+        async with asyncio.timeout(timeout):
+            return await said
+
+    return asyncio.run(cast("Coroutine[object, object, object]", bounded()))
