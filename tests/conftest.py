@@ -1,5 +1,6 @@
 """What every test may count on: markers for services and optional libraries, and fixed chance."""
 
+import gc
 import importlib.util
 import os
 import signal
@@ -20,6 +21,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background of a shell, which children would inherit: they are to be as usual.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Keep the cyclic collector from going through all modules and tests, which stay, time and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -128,7 +128,9 @@ def negated(number: int) -> int:
     return -number
 
 
-@pytest.mark.parametrize("layer", [Fallback(negated), Retry(2)], ids=repr)
+@pytest.mark.parametrize(
+    "layer", [Fallback(negated), Retry(2)], ids=lambda layer: type(layer).__name__
+)
 def test_whoever_has_an_answer_to_a_refusal_is_asked(
     alone: RecordingRuntime, long_ways: list[object], layer: Fallback | Retry
 ) -> None:

@@ -208,7 +208,7 @@ def untranslated(_: BaseException) -> None:
         ({"match": "Refusal", "category": "X"}, "needs its module"),
         ({"match": Refusal, "translate": untranslated, "category": "X"}, "translate returns"),
     ],
-    ids=str,
+    ids=lambda given: given if isinstance(given, str) else " ".join(given),
 )
 def test_a_rule_that_makes_no_sense_is_refused(options: dict[str, object], objection: str) -> None:
     """A mistake in a rule is said where the rule is made."""

@@ -209,7 +209,7 @@ def test_a_further_attempt_that_is_refused_changes_nothing() -> None:
 
 def test_each_attempt_has_the_time_of_an_attempt() -> None:
     """Both run out of it, and what comes out says so."""
-    policy = Policy("stock", Hedge(0.001), Timeout(0.02), Bulkhead(2))
+    policy = Policy("stock", Hedge(0.001), Timeout(0.3), Bulkhead(2))
     replicas = Replicas(never, never)
 
     with pytest.raises(DeadlineExceededError):
