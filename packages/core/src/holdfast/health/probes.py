@@ -108,13 +108,22 @@ class Probes:
         report = await self.registry.areport(asked.group, tags=asked.tags, within=self._time_limit)
         return self._rendered(probe, report, detailed=detailed)
 
+    def page(self, group: str = "") -> Page:
+        """Return all that is known of a group, within the time limit: for whoever has a shell here.
+
+        Args:
+            group: `live`, `ready`, `startup` or one's own; empty: all.
+        """
+        report = self.registry.report(group, within=self._time_limit)
+        return self._page(report, detailed=True)
+
     def _asked(self, probe: Probe, *, detailed: bool) -> Probe:
         group = "" if probe.group in RESERVED_GROUPS else probe.group
         return replace(probe, group=group, tags=probe.tags[:MAX_TAGS] if detailed else ())
 
     def _rendered(self, probe: Probe, report: HealthReport, *, detailed: bool) -> ProbeAnswer:
         format_ = self._format(probe)
-        page = Page(report=report, detailed=detailed, service=self._service, release=self._release)
+        page = self._page(report, detailed=detailed)
         failed = report.status is HealthStatus.FAIL and not format_.always_ok
         headers = {"Cache-Control": "no-store", "Vary": "Accept, Authorization"}
         return ProbeAnswer(
@@ -123,6 +132,9 @@ class Probes:
             body=b"" if probe.is_head else format_.render(page),
             headers={**headers, **({"Retry-After": self._retry_after} if failed else {})},
         )
+
+    def _page(self, report: HealthReport, *, detailed: bool) -> Page:
+        return Page(report=report, detailed=detailed, service=self._service, release=self._release)
 
     def _format(self, probe: Probe) -> Format:
         wanted = "openmetrics" if probe.group == METRICS and not probe.format else probe.format

@@ -39,7 +39,7 @@ class Answer:
 
     text: str
     status: int = 0
-    """Exit status: 0, or 1 when it could not be done or something is wrong."""
+    """Exit status: 0, 1 when it could not be done or something is wrong, or 2 when it makes no sense."""
 
 
 def answer(policies: "Policies", area: str, action: str, name: str = "") -> Answer:
