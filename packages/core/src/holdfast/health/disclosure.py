@@ -21,6 +21,8 @@ class Caller:
     """From where the request reached the application; empty when that is not known."""
     request: object = None
     """The framework's request, for a function of the project's."""
+    debugs: bool = False
+    """Whether the application is being debugged, which shows everybody everything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +46,16 @@ class Disclosure:
         """Tell whether a caller sees details; never raises."""
         if self.details != "authorized":
             return self.details == "always"
-        return self._by_token(caller) or self._by_network(caller) or self._by_function(caller)
+        ways = (self._by_token, self._by_network, self._by_function)
+        return caller.debugs or any(way(caller) for way in ways)
 
     def _by_token(self, caller: Caller) -> bool:
         scheme, _, given = caller.authorization.partition(" ")
         if not self.token or scheme.lower() != "bearer":
             return False
-        return hmac.compare_digest(given.strip().encode(), self.token.encode())
+        return hmac.compare_digest(
+            given.strip().encode(errors="surrogatepass"), self.token.encode()
+        )
 
     def _by_network(self, caller: Caller) -> bool:
         if not (self._networks and caller.address):
