@@ -50,6 +50,11 @@ class Runner:
         self._planned: set[str] = set()
         self._table = Timetable(self._tools.clock, self._chance)
 
+    @property
+    def threads(self) -> int:
+        """How many threads there are for checks."""
+        return self._pool.threads
+
     def run(self, check: Check, *, fresh: bool = False) -> Run:
         """Return the run that answers a probe: one that ended lately, the one under way, or a new one.
 
@@ -58,13 +63,13 @@ class Runner:
             fresh: Whether an answer that is kept will not do.
         """
         with self._lock:
-            kept = self._kept.get(check.name)
-            if kept is not None and not fresh and kept.check is check and self._is_good(kept):
+            kept, run = self._kept.get(check.name), self._latest.get(check.name)
+            if run is None or run.check is not check:
+                return self._begun(check, None)
+            is_stuck = run.is_going and run.was_late
+            if kept is not None and self._is_good(kept) and not (fresh or is_stuck):
                 return kept
-            run = self._latest.get(check.name)
-            if run is None or run.check is not check or not run.is_going:
-                run = self._begun(check, run)
-            return run
+            return run if run.is_going else self._begun(check, run)
 
     def watch(self, checks: Iterable[Check]) -> None:
         """Look at those checks in the background that ask for it; called at every probe, so cheap."""
@@ -81,15 +86,20 @@ class Runner:
             self._kept.pop(name, None)
         self._watched = {key: check for key, check in self._watched.items() if key != name}
 
+    def beat(self) -> None:
+        """Look now whether something is due in the background: the clock may have gone on."""
+        self._ticker.wake()
+
     def close(self) -> None:
         """Look at nothing in the background any more."""
         self._watched = {}
         self._ticker.stop(0)
 
     def _begun(self, check: Check, before: Run | None) -> Run:
-        same = before is not None and before.check is check
-        run = Run(check, self._tools, doubted=same and before is not None and before.was_late)
+        run = Run(check, self._tools, doubted=before is not None and before.was_late)
         self._latest[check.name] = run
+        if before is None:
+            self._kept.pop(check.name, None)  # that of a check whose place it took
         try:
             self._pool.submit(lambda: self._finish(run))
         except (RuntimeError, MemoryError):  # the process has as many as it may, or is ending
@@ -101,6 +111,7 @@ class Runner:
         with self._lock:
             if self._latest.get(run.check.name) is run:
                 self._kept[run.check.name] = run
+        run.tell()
 
     def _is_good(self, kept: Run) -> bool:
         """Tell whether an answer may still be given, having been looked for so long ago."""
@@ -116,10 +127,11 @@ class Runner:
         for name in [name for name in self._planned if name not in self._watched]:
             self._table.cancel(name)
             self._planned.discard(name)
-        for name in self._watched.keys() - self._planned:
-            self._table.plan(name, 0.0)
-            self._planned.add(name)
         watched: Mapping[str, Check] = self._watched
+        for name in watched.keys() - self._planned:
+            period = watched[name].every or 0.0
+            self._table.plan(name, period if name in self._latest else 0.0)
+            self._planned.add(name)
         for name in self._table.due():
             check = watched.get(name)
             if check is not None and check.every is not None:

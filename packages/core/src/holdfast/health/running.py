@@ -51,12 +51,13 @@ class Run:
         self._future: Future[CheckResult] = Future()
         self._future.set_running_or_notify_cancel()  # who is cancelled while waiting leaves it be
         self._context = copy_context()  # a check finds the application it was first asked for
+        self._outcome: CheckResult | None = None
         self._ended = 0.0
 
     @property
     def is_going(self) -> bool:
         """Whether it has not ended."""
-        return not self._future.done()
+        return self._outcome is None
 
     @property
     def was_late(self) -> bool:
@@ -66,7 +67,7 @@ class Run:
     @property
     def outcome(self) -> CheckResult | None:
         """What it said, if it has ended."""
-        return None if self.is_going else self._future.result()
+        return self._outcome
 
     @property
     def age(self) -> float:
@@ -92,9 +93,10 @@ class Run:
     def fail(self, output: str) -> None:
         """End it without its having begun."""
         self._end(self._finished(HealthStatus.FAIL, output))
+        self.tell()
 
     def __call__(self) -> None:
-        """Run the check on this thread."""
+        """Run the check on this thread; whoever waits is told by `tell`."""
         self._begun = True
         try:
             result = self._context.run(self._judged)
@@ -103,9 +105,14 @@ class Run:
         del self._context
         self._end(result)
 
+    def tell(self) -> None:
+        """Wake whoever waits for it."""
+        if self._outcome is not None:
+            self._future.set_result(self._outcome)
+
     def _end(self, result: CheckResult) -> None:
         self._ended = self._tools.clock.monotonic()
-        self._future.set_result(result)
+        self._outcome = result
 
     def _judged(self) -> CheckResult:
         with self._tools.around():
