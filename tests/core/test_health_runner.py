@@ -336,7 +336,11 @@ def test_no_more_checks_run_than_there_are_threads(hang: threading.Event) -> Non
 def test_idle_threads_end() -> None:
     """A process whose health nobody asks has no threads for it."""
     pool, done, others = Pool(4, idle=0.01), threading.Event(), set(threading.enumerate())
-    pool.submit(lambda: done.wait(5) and None)
+
+    def work() -> None:
+        done.wait(5)
+
+    pool.submit(work)
 
     assert pool.threads == 1
     own = set(threading.enumerate()) - others
