@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from holdfast.context import current_trace_id, work_context
 from holdfast.environment import activated
 from holdfast.forks import _renew
 from holdfast.health import Check, CheckResult, HealthRegistry, HealthStatus
+from holdfast.resilience.deadline import deadline, remaining
 from holdfast.testing import FakeClock, RecordingRuntime
 
 
@@ -271,16 +273,27 @@ def test_checks_run_at_the_same_time(registry: HealthRegistry) -> None:
 
 
 def test_a_check_runs_within_what_is_around_it(registry: HealthRegistry) -> None:
-    """A check sees the piece of work and the runtime of whoever asked."""
+    """A check sees its runtime, and the trace of whoever asked."""
     runtime = RecordingRuntime()
+    registry.around = lambda: activated(runtime)
     registry.register_check("one", lambda: {"trace": current_trace_id()})
+    registry.register_check("two", lambda: health_check.run_all_checks() == {})
 
-    with work_context("probe-1"), activated(runtime):
-        registry.register_check("two", lambda: health_check.run_all_checks() == {})
+    with work_context("probe-1"):
         results = registry.run_all_checks()
 
     assert results["one"].details == {"trace": "probe-1"}
     assert results["two"].status is HealthStatus.PASS
+
+
+def test_who_asks_lends_a_check_nothing_that_is_theirs(registry: HealthRegistry) -> None:
+    """A short deadline of one caller fails no check for the others, who share what it says."""
+    registry.register_check("one", lambda: {"is_endless": remaining() == math.inf})
+
+    with deadline(0.001):
+        results = registry.run_all_checks()
+
+    assert results["one"].details == {"is_endless": True}
 
 
 def test_a_result_has_its_time_and_duration() -> None:

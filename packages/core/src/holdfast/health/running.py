@@ -1,15 +1,17 @@
 """One run of one check: who asks meanwhile shares it, and nobody waits for one that hangs twice."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, suppress
-from contextvars import copy_context
+from contextvars import Context
 from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Final, TypeAlias, cast
 
 from holdfast.clock import Clock
+from holdfast.context import current_context, resume
 from holdfast.health.check import Check, CheckResult, Finding
 from holdfast.health.status import HealthStatus
 from holdfast.record import text_of, type_name
@@ -50,7 +52,7 @@ class Run:
         self._begun = False
         self._future: Future[CheckResult] = Future()
         self._future.set_running_or_notify_cancel()  # who is cancelled while waiting leaves it be
-        self._context = copy_context()  # a check finds the application it was first asked for
+        self._work = current_context()
         self._outcome: CheckResult | None = None
         self._ended = 0.0
 
@@ -73,6 +75,27 @@ class Run:
     def age(self) -> float:
         """Seconds since it ended."""
         return self._tools.clock.monotonic() - self._ended
+
+    @property
+    def left(self) -> float:
+        """Seconds until it is late, 0 and above."""
+        return max(0.0, self.check.timeout - self._elapsed())
+
+    def wait(self, within: float = math.inf) -> bool:
+        """Wait until it has ended, but no longer than it may take; False when it goes on.
+
+        Unlike `result` it has this patience also with a check that took too long the last time.
+
+        Args:
+            within: Seconds at most.
+        """
+        if self.is_going:
+            wait([self._future], min(self.left, within))
+        return not self.is_going
+
+    def then(self, call: Callable[[], None]) -> None:
+        """Call something when it has ended, on the thread that it ends on, or now if it has."""
+        self._future.add_done_callback(lambda _: call())
 
     def result(self, within: float) -> CheckResult:
         """Wait for what it says, at most so many seconds, or tell that it does not answer."""
@@ -99,10 +122,10 @@ class Run:
         """Run the check on this thread; whoever waits is told by `tell`."""
         self._begun = True
         try:
-            result = self._context.run(self._judged)
+            # Its own context: who asks lends others no deadline, and no request that is gone by then.
+            result = Context().run(self._judged)
         except BaseException as error:  # noqa: BLE001  # a failing check is what we are here to see
             result = self._failed(error)
-        del self._context
         self._end(result)
 
     def tell(self) -> None:
@@ -115,6 +138,8 @@ class Run:
         self._outcome = result
 
     def _judged(self) -> CheckResult:
+        if self._work is not None:  # the trace alone
+            resume(self._work._replace(noted=None))
         with self._tools.around():
             said = self.check.run()
             if isawaitable(said):
@@ -172,6 +197,7 @@ class Run:
             output=self._tools.redactor.text(output),
             details=self._tools.redactor.mapping(details) if details else {},
             critical=self.check.critical,
+            tolerated=is_tolerable,
         )
 
 
