@@ -150,3 +150,10 @@ class CheckResult:
     """What the check returned, or the text of the exception under `error`; redacted."""
     critical: bool = True
     """Whether its failure fails the whole."""
+    tolerated: bool = False
+    """Whether it failed, and is told as a warning because it is not critical."""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the check failed, critical or not; a warning of its own is no failure."""
+        return self.tolerated or self.status is HealthStatus.FAIL
