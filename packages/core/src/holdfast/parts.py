@@ -12,6 +12,7 @@ from holdfast.codes import Severity
 from holdfast.environment import Environment, activated
 from holdfast.events import Event
 from holdfast.health import HealthRegistry
+from holdfast.health.own import own_checks
 from holdfast.hooks.leaving import departure
 from holdfast.loading import Loader
 from holdfast.redact import Redactor
@@ -107,6 +108,7 @@ def make_health(owner: Healthy) -> HealthRegistry:
         threads=told.threads,
         ttl=told.ttl.ttl(),
         timeout=told.timeout,
+        own=own_checks(told.own, told.timeout),
     )
     found = weakref.ref(owner)
 

@@ -51,6 +51,8 @@ class HealthRegistry:
         threads: How many checks may run at a time.
         ttl: For how long an answer serves further probes, for checks that do not say.
         timeout: Seconds that checks get which do not say.
+        own: Checks that probes ask beside those that are registered; one that is registered by the
+            same name takes its place.
 
     Example:
         >>> registry = HealthRegistry()
@@ -59,7 +61,7 @@ class HealthRegistry:
         'pass'
     """
 
-    def __init__(  # all but two are keywords
+    def __init__(  # noqa: PLR0913  # all but two are keywords
         self,
         clock: Clock | None = None,
         redactor: Redactor | None = None,
@@ -68,6 +70,7 @@ class HealthRegistry:
         threads: int = 16,
         ttl: Ttl | None = None,
         timeout: float = 5.0,
+        own: Iterable[Check] = (),
     ) -> None:
         self._clock = clock or SystemClock()
         self._redactor = redactor or Redactor()
@@ -76,6 +79,7 @@ class HealthRegistry:
         self._ttl = ttl
         self._timeout = timeout
         self._unready = ""
+        self._own = {check.name: check for check in own}
         self._checks: dict[str, Check] = {}
         self.around: Callable[[], AbstractContextManager[object]] = nullcontext
         """What checks run within, such as their application being the current one."""
@@ -133,14 +137,30 @@ class HealthRegistry:
 
     def unregister_check(self, name: str) -> None:
         """Take a check away; harmless when there is none."""
+        self._own = {key: check for key, check in self._own.items() if key != name}
         self._checks = {key: check for key, check in self._checks.items() if key != name}
         if "runner" in vars(self):
             self.runner.forget(name)
 
     @property
+    def clock(self) -> Clock:
+        """What time is measured by."""
+        return self._clock
+
+    @property
+    def redactor(self) -> Redactor:
+        """Cleans what checks say."""
+        return self._redactor
+
+    @property
     def checks(self) -> tuple[Check, ...]:
         """What is registered, oldest first."""
         return tuple(self._checks.values())
+
+    @property
+    def own(self) -> tuple[Check, ...]:
+        """What probes ask beside it, of the suite itself; neither handed over nor monitored."""
+        return tuple(check for name, check in self._own.items() if name not in self._checks)
 
     @property
     def groups(self) -> frozenset[str]:
@@ -174,7 +194,7 @@ class HealthRegistry:
         self._checks = {**{check.name: check for check in other.checks}, **self._checks}
 
     def run_all_checks(self) -> dict[str, CheckResult]:
-        """Run every check at once, whatever was said lately, and return what each said; never raises.
+        """Run all that is registered, whatever was said lately, and return what each said; never raises.
 
         It takes at most the longest timeout, which counts from when a check was started: one that
         hung before is not waited for again.
@@ -182,7 +202,7 @@ class HealthRegistry:
         return self._results(self.checks, math.inf, fresh=True)
 
     def get_health_status(self) -> HealthReport:
-        """Run every check and return what they add up to; without checks all is well.
+        """Run all that is registered and return what it adds up to; without checks all is well.
 
         A process that is marked as unready, or on its way out, fails. It is still alive.
         """
@@ -225,7 +245,8 @@ class HealthRegistry:
         Raises:
             KeyError: When there is none of that name.
         """
-        return self._results((self._checks[name],), math.inf, fresh=fresh)[name]
+        check = self._checks.get(name) or self._own[name]
+        return self._results((check,), math.inf, fresh=fresh)[name]
 
     def close(self) -> None:
         """Look at nothing in the background any more; checks still run when they are asked for."""
@@ -253,7 +274,7 @@ class HealthRegistry:
         wanted = frozenset(tags)
         return tuple(
             check
-            for check in self.checks
+            for check in (*self.checks, *self.own)
             if (not group or group in check.groups) and (not wanted or wanted & check.tags)
         )
 
@@ -278,7 +299,7 @@ class HealthRegistry:
                 status=HealthStatus.FAIL,
                 time=self._clock.now(),
                 duration=0.0,
-                output=why,
+                output=self._redactor.text(why),
             ),
         )
 

@@ -105,9 +105,13 @@ class HealthSettings(Section):
     threads: Annotated[int, Range(1, 500)] = 16
     """Checks that run at a time, 1 to 500."""
 
-    own: Annotated[tuple[OwnCheck, ...], Items(most=3)] = ("circuits", "reporters")
-    """What the suite says of itself, as warnings: circuits that are open, errors above their usual
-    rate, reporters that do not keep up."""
+    own: Annotated[tuple[OwnCheck, ...], Items(most=3)] = (
+        "circuits",
+        "errors",
+        "reporters",
+    )
+    """What the suite says of itself in `ready`, as warnings: circuits that are open, a tenth of the
+    requests with errors, reporters that do not keep up. Default: all of it."""
 
     ttl: TtlSettings = field(default_factory=TtlSettings)
     monitor: MonitorSettings = field(default_factory=MonitorSettings)
