@@ -1,14 +1,15 @@
 """What is answered to a probe, whatever framework carries it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from typing import Final
 
-from holdfast.health.check import RESERVED_GROUPS
+from holdfast.health.check import RESERVED_GROUPS, CheckResult
 from holdfast.health.disclosure import Caller, Disclosure
 from holdfast.health.registry import HealthRegistry
-from holdfast.health.rendering.formats import FORMATS, Format, chosen
+from holdfast.health.rendering.formats import FORMATS, MEDIA, METRICS_MEDIA, chosen
 from holdfast.health.rendering.page import Page
 from holdfast.health.report import HealthReport
 from holdfast.health.status import HealthStatus
@@ -18,6 +19,11 @@ METRICS: Final = "metrics"
 MAX_TAGS: Final = 20
 OK: Final = 200
 UNAVAILABLE: Final = 503
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Vary": "Accept, Authorization",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +49,10 @@ class ProbeAnswer:
     status: int
     content_type: str
     body: bytes
+    """Empty where only the head was asked for."""
     headers: Mapping[str, str]
+    length: int
+    """Bytes of the body, or of the one that is left out."""
 
 
 class Probes:
@@ -122,20 +131,44 @@ class Probes:
         return replace(probe, group=group, tags=probe.tags[:MAX_TAGS] if detailed else ())
 
     def _rendered(self, probe: Probe, report: HealthReport, *, detailed: bool) -> ProbeAnswer:
-        format_ = self._format(probe)
-        page = self._page(report, detailed=detailed)
+        media = METRICS_MEDIA if probe.group == METRICS else MEDIA
+        format_ = FORMATS[chosen(probe.format, probe.accept, media)]
+        body = format_.render(self._page(report, detailed=detailed))
         failed = report.status is HealthStatus.FAIL and not format_.always_ok
-        headers = {"Cache-Control": "no-store", "Vary": "Accept, Authorization"}
+        retry = {"Retry-After": self._retry_after} if failed else {}
         return ProbeAnswer(
             status=UNAVAILABLE if failed else OK,
             content_type=format_.content_type,
-            body=b"" if probe.is_head else format_.render(page),
-            headers={**headers, **({"Retry-After": self._retry_after} if failed else {})},
+            body=b"" if probe.is_head else body,
+            headers={**_HEADERS, **format_.headers, **retry},
+            length=len(body),
         )
 
     def _page(self, report: HealthReport, *, detailed: bool) -> Page:
-        return Page(report=report, detailed=detailed, service=self._service, release=self._release)
+        now = self.registry.clock.now()
+        if not detailed:
+            return Page(report=report, detailed=False, time=now)
+        clean = self.registry.redactor.text
+        return Page(
+            report=replace(report, results=_with_clean_names(report.results, clean)),
+            detailed=True,
+            time=now,
+            service=clean(self._service),
+            release=clean(self._release),
+        )
 
-    def _format(self, probe: Probe) -> Format:
-        wanted = "openmetrics" if probe.group == METRICS and not probe.format else probe.format
-        return FORMATS[chosen(wanted, probe.accept)]
+
+def _with_clean_names(
+    results: tuple[CheckResult, ...], clean: Callable[[str], str]
+) -> tuple[CheckResult, ...]:
+    """Take secrets out of names, such as addresses with a password; names stay different."""
+    named: dict[str, CheckResult] = {}
+    for result in results:
+        shown = clean(result.name)
+        name = next(
+            each
+            for each in chain([shown], (f"{shown} ({n})" for n in count(2)))
+            if each not in named
+        )
+        named[name] = result if name == result.name else replace(result, name=name)
+    return tuple(named.values())
