@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import TypeVar, cast
 
 from holdfast import catalog
+from holdfast.callables import is_async
 from holdfast.classify import ClassifierFunction, Rule
 from holdfast.classify.classifier import objection_to
 from holdfast.classify.conditions import attribute_of
@@ -120,6 +121,16 @@ class Loader:
         found = self._found(place, path) if path else None
         if found is not None and not callable(found):
             self.problems.append(Problem(place, f"{path!r} cannot be called"))
+            return None
+        return found
+
+    def load_plain(self, place: str, path: str) -> Callable[..., object] | None:
+        """Return what `load` does, unless it is asynchronous: who calls it has no event loop."""
+        found = self.load(place, path)
+        if found is not None and is_async(found):
+            self.problems.append(
+                Problem(place, f"{path!r} must not be async: it is called where no event loop runs")
+            )
             return None
         return found
 

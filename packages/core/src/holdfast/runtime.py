@@ -110,7 +110,7 @@ class Runtime:
         loader = Loader(self.notation, self.redactor)
         self.alerts = make_alerts(self, loader, self.notation)
         self.sharing = exchanger(cast("Sharer", self), loader)
-        self._sees_health = loader.load(
+        self._sees_health = loader.load_plain(
             self.notation.path("health", "allow"), self.settings.health.allow
         )
         functions = loader.load_classifiers(self.settings.classifiers)

@@ -89,8 +89,8 @@ class HealthSettings(Section):
     allow: Annotated[
         str, Matches(rf"({PATH})?", "a dotted path such as 'shop.health:is_operator'")
     ] = ""
-    """Function that is called with the framework's request, and says whether its caller sees details.
-    Default: none."""
+    """Function, not async, that is called with the framework's request: the caller sees details when
+    it returns True, and nothing else that counts as true. Default: none."""
 
     direct: bool = False
     """Whether probes are answered in front of the application: no host check, redirect to TLS, login
