@@ -107,6 +107,9 @@ class Check:
 class Finding:
     """What a check may return when it has more to say than yes or no.
 
+    Raises:
+        ValueError: When the status is none; the word for one will do.
+
     Example:
         >>> Finding(status=HealthStatus.WARN, output="2 of 3 replicas answer").status.value
         'warn'
@@ -118,6 +121,9 @@ class Finding:
     """Why it is not well, in a sentence."""
     details: Mapping[str, object] = field(default_factory=dict[str, object])
     """Facts; redacted before anybody sees them."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "status", HealthStatus(self.status))
 
 
 def degraded(output: str, **details: object) -> Finding:
