@@ -13,12 +13,13 @@ from holdfast.classify import Classifier
 from holdfast.clock import Clock
 from holdfast.loading import Loader
 from holdfast.redact import Redactor
-from holdfast.reporting.alerts.engine import Alerts, Labels, Sending
+from holdfast.reporting.alerts.engine import Alerts, Sending
 from holdfast.reporting.alerts.folding import Folding, LocalFolding
 from holdfast.reporting.alerts.message import AlertChannel
 from holdfast.reporting.alerts.outbox import Pause
 from holdfast.reporting.alerts.rules import AlertRule
 from holdfast.reporting.alerts.seen import Memory, Seen
+from holdfast.reporting.alerts.written import Labels
 from holdfast.reporting.channels import making
 from holdfast.resilience.backoff import full_jitter
 from holdfast.settings import Settings

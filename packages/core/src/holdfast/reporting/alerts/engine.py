@@ -9,12 +9,11 @@ import os
 import secrets
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from itertools import count
 from queue import Empty, SimpleQueue
-from typing import Final, NamedTuple, TypedDict
+from typing import Final, NamedTuple
 
 from holdfast.clock import Clock, SystemClock
 from holdfast.complaints import complain
@@ -22,10 +21,18 @@ from holdfast.events import Event, Scalar
 from holdfast.kinds import Severity
 from holdfast.reporting.alerts.folding import Due, Folding
 from holdfast.reporting.alerts.message import AlertChannel, AlertMessage, Stage
+from holdfast.reporting.alerts.news import News
 from holdfast.reporting.alerts.outbox import Budget, Line, Parcel, Pause, tell_all
 from holdfast.reporting.alerts.quiet import Held, QuietHours, summary
 from holdfast.reporting.alerts.rules import AlertRule
 from holdfast.reporting.alerts.tallies import Tallies
+from holdfast.reporting.alerts.written import (
+    BUDGET_RULE,
+    QUIET_RULE,
+    Labels,
+    announcement,
+    message_of,
+)
 from holdfast.reporting.channel import Delivery, turn
 
 REST: Final = 0.2
@@ -33,18 +40,6 @@ REST: Final = 0.2
 QUIET_BEAT: Final = 5.0
 """Seconds between two looks at whether quiet hours are over."""
 MAX_HELD_SHOWN: Final = 12
-QUIET_RULE: Final = "quiet-hours"
-BUDGET_RULE: Final = "budget"
-"""Rules, by name, of messages about messages."""
-
-
-class Labels(TypedDict, total=False):
-    """Whose alerts they are, as every message says."""
-
-    service: str
-    environment: str
-    release: str
-    host: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +60,14 @@ class _Ask(NamedTuple):
 
     done: threading.Event
     last: bool
+
+
+class _Announced(NamedTuple):
+    """What is to be told beside what the rules make of events."""
+
+    news: News
+    channels: Collection[str]
+    settled: Callable[[], None]
 
 
 class _Action:
@@ -125,6 +128,21 @@ class Alerts:
             self.tick()
         elif self._asleep:
             self._rouse()
+
+    def announce(self, news: News, channels: Collection[str], settled: Callable[[], None]) -> None:
+        """Tell people of something that no rule is about; quiet hours, budgets and retries hold for it.
+
+        Args:
+            news: What.
+            channels: Who is told, by name; empty: all channels.
+            settled: Called once, on a thread of the alerts, when all of them have it or never will, or
+                when it waits for the end of quiet hours.
+        """
+        self._announced.put(_Announced(news, channels, settled))
+        if self._threaded:
+            self._rouse()
+        else:
+            self.tick()
 
     def watch(self) -> None:
         """Look after alerts that other processes have left open, before anything happens in this one."""
@@ -189,6 +207,7 @@ class Alerts:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._wake: SimpleQueue[_Ask | None] = SimpleQueue()
+        self._announced: SimpleQueue[_Announced] = SimpleQueue()
         self._asleep = True
         self._held: dict[tuple[str, str], Held] = {}
 
@@ -236,6 +255,7 @@ class Alerts:
     def _round(self) -> tuple[bool, float | None]:
         try:
             heard = self._tallies.take()
+            self._post_announced()  # first, as folding may raise
             self._post(self._folding.fold(heard))
             self._end_quiet()
             waits = [self._folding.wait(), QUIET_BEAT if self._held else None]
@@ -262,13 +282,24 @@ class Alerts:
     def _post(self, dues: Iterable[Due]) -> None:
         now = self._clock.now()
         for due in dues:
-            lines = self._lines_of(due.rule)
-            message = self._message(due, now)
-            quiet = self._sending.quiet
-            if quiet is not None and quiet.holds(message.severity, now):
-                self._hold(message, lines)
-                lines = []
-            self._hand_over(message, lines, due.settled)
+            self._tell(message_of(due, self._labels, now), self._lines_of(due.rule), due.settled)
+
+    def _post_announced(self) -> None:
+        with contextlib.suppress(Empty):
+            while True:
+                news, channels, settled = self._announced.get_nowait()
+                named = channels or self._named
+                lines = [line for line in self.lines if line.name in named]
+                self._tell(announcement(news, self._labels, self._clock.now()), lines, settled)
+
+    def _tell(
+        self, message: AlertMessage, lines: Sequence[Line], settled: Callable[[], None]
+    ) -> None:
+        quiet = self._sending.quiet
+        if quiet is not None and quiet.holds(message.severity, message.time):
+            self._hold(message, lines)
+            lines = []
+        self._hand_over(message, lines, settled)
 
     def _hand_over(
         self, message: AlertMessage, lines: Sequence[Line], settled: Callable[[], None]
@@ -286,26 +317,6 @@ class Alerts:
         wanted = rule.channels or (() if rule.action else self._named)
         action = f"action of {rule.name}" if rule.action else ""
         return [line for line in self.lines if line.name in wanted or line.name == action]
-
-    def _message(self, due: Due, now: datetime) -> AlertMessage:
-        said, turn_ = due.sample, due.turn
-        told = turn_.total if turn_.stage is Stage.RECOVERED else turn_.events
-        number = f", {told} events" if told > 1 else ""
-        return AlertMessage(
-            id=turn_.id,
-            rule=due.rule.name,
-            key=due.key,
-            stage=turn_.stage,
-            severity=said.severity,
-            title=": ".join(filter(None, (due.rule.name, due.key))) + number,
-            time=now,
-            since=now - timedelta(seconds=due.age),
-            count=turn_.events,
-            total=turn_.total,
-            **self._labels,
-            attributes=said.attributes,
-            record=said.record,
-        )
 
     def _hold(self, message: AlertMessage, lines: Sequence[Line]) -> None:
         place = message.rule, message.key
@@ -329,38 +340,32 @@ class Alerts:
                 facts = {f"{one.rule}: {one.key}": one.count for one in held[:MAX_HELD_SHOWN]}
                 count = sum(one.count for one in held)
                 severity = max(one.severity for one in held)
-                message = self._own(QUIET_RULE, summary(held), count, severity, facts)
+                message = self._notice(QUIET_RULE, summary(held), facts, count, severity)
                 self._hand_over(message, [line], _nothing)
-
-    def _own(
-        self,
-        rule: str,
-        title: str,
-        count: int,
-        severity: Severity,
-        facts: Mapping[str, Scalar],
-    ) -> AlertMessage:
-        """Return a message about messages."""
-        now = self._clock.now()
-        return AlertMessage(
-            id=secrets.token_hex(16),
-            rule=rule,
-            key="",
-            stage=Stage.CONTINUES,
-            severity=severity,
-            title=title,
-            time=now,
-            since=now,
-            count=count,
-            total=count,
-            **self._labels,
-            attributes=facts,
-        )
 
     def _held_back(self, channel: str, messages: int, events: int) -> AlertMessage:
         title = f"{messages} message{'s' if messages != 1 else ''} to {channel} held back"
         facts: dict[str, Scalar] = {"channel": channel, "messages": messages}
-        return self._own(BUDGET_RULE, title, events, Severity.WARNING, facts)
+        return self._notice(BUDGET_RULE, title, facts, events, Severity.WARNING)
+
+    def _notice(
+        self, rule: str, title: str, facts: Mapping[str, Scalar], count: int, severity: Severity
+    ) -> AlertMessage:
+        """Return a message about messages."""
+        now = self._clock.now()
+        news = News(
+            id=secrets.token_hex(16),
+            source=rule,
+            key="",
+            stage=Stage.CONTINUES,
+            severity=severity,
+            title=title,
+            since=now,
+            count=count,
+            total=count,
+            attributes=facts,
+        )
+        return announcement(news, self._labels, now)
 
     def _line(self, channel: AlertChannel) -> Line:
         return Line(
