@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Generator
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -27,3 +28,13 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Generator[RecordingRuntime, None
     made = RecordingRuntime()
     with environment.activated(made):
         yield made
+
+
+@pytest.fixture
+def descriptors() -> Generator[None]:
+    """See that a test leaves no file and no socket open, where the system tells."""
+    folder = Path("/proc/self/fd")
+    before = len(list(folder.iterdir())) if folder.exists() else 0
+    yield
+    if folder.exists():
+        assert len(list(folder.iterdir())) <= before
