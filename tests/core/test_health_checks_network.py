@@ -84,8 +84,12 @@ def test_the_next_address_is_tried_within_the_same_time(monkeypatch: pytest.Monk
             (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))
             for port in (dead, closed, alive)
         ]
+
+        def look_up(*_: object, **__: object) -> object:
+            return found
+
         with monkeypatch.context() as patch:
-            patch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+            patch.setattr(socket, "getaddrinfo", look_up)
             result = run(TcpCheck("many.example", 80, timeout=1.0))
 
     assert result.status.value == "pass"

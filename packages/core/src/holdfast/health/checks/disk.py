@@ -45,7 +45,7 @@ class DiskCheck:
     """With less it fails: a share below 1, bytes from 1 on, as `warn_free`; 0: only when nothing is."""
 
     def __post_init__(self) -> None:
-        if self.fail_free < 0 or self.warn_free < self.fail_free:
+        if not 0 <= self.fail_free <= self.warn_free:
             raise ValueError(
                 "fail_free must be 0 or more and not above warn_free, "
                 f"not {self.fail_free} with {self.warn_free}"
