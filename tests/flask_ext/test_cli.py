@@ -8,6 +8,8 @@ from flask.typing import ResponseReturnValue
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from holdfast import AppError
+from holdfast.testing import RecordingReporter
+from holdfast_flask import runtime_of
 from tests.flask_ext.conftest import MakeApp
 
 
@@ -45,7 +47,7 @@ def test_settings_are_shown_as_they_are_written(make_app: MakeApp) -> None:
     lines = result.output.splitlines()
     assert 'HOLDFAST_SERVICE = "shop"' in lines
     assert "HOLDFAST_REDACT.MAX_DEPTH = 3" in lines
-    assert 'HOLDFAST_HEALTH_PREFIX = "/health"' in lines
+    assert 'HOLDFAST_HEALTH.PREFIX = "/health"' in lines
 
 
 def test_an_application_as_it_should_be_passes(runner: FlaskCliRunner) -> None:
@@ -152,11 +154,57 @@ def test_hooks_that_are_off_are_named(make_app: MakeApp, hook: str) -> None:
     assert result.output.startswith(f"HOLDFAST_HOOKS.{hook} is off")
 
 
-def test_a_route_under_the_health_endpoints_is_named(app: Flask) -> None:
-    """A view of the project's at the same address is found."""
-    app.add_url_rule("/health/", "own_health", lambda: "fine")
+@pytest.mark.parametrize(
+    ("rule", "is_named"),
+    [
+        ("/health", True),
+        ("/health/", True),
+        ("/health/live", True),
+        ("/health/metrics/", True),
+        ("/health/payments", True),
+        ("/health/<name>", True),
+        ("/health/history", False),
+        ("/health/live/<name>", False),
+        ("/healthy", False),
+    ],
+)
+def test_a_route_at_the_address_of_a_health_endpoint_is_named(
+    app: Flask, rule: str, *, is_named: bool
+) -> None:
+    """A view of the project's is found where a probe would get it, or it a probe."""
+    runtime_of(app).health.register_check("gateway", lambda: True, groups=["payments"])
+    app.add_url_rule(rule, "own_health", str)
 
     result = app.test_cli_runner().invoke(args=["holdfast", "check"])
 
-    assert result.exit_code == 1
-    assert "'own_health'" in result.output
+    assert result.exit_code == is_named
+    assert ("'own_health'" in result.output) is is_named
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        ([], 0, "warn"),
+        (["ready"], 0, "orders-api"),
+        (["--fail-on", "warn"], 1, "orders-api"),
+        (["payments"], 1, "gateway"),
+        (["live"], 0, "pass"),
+        (["nowhere"], 2, "no check is in a group 'nowhere'"),
+        (["--format", "health+json"], 0, '"orders-api":'),
+        (["--format", "json"], 0, '"orders-api":'),
+    ],
+)
+def test_health_is_shown_with_everything_that_is_known(
+    app: Flask, recorded: RecordingReporter, arguments: list[str], status: int, said: str
+) -> None:
+    """Whoever has a shell may see it; the exit status tells how it is, and is no error."""
+    health = runtime_of(app).health
+    health.register_check("orders-api", lambda: False, critical=False)
+    if "payments" in arguments:
+        health.register_check("gateway", lambda: False, groups=["payments"])
+
+    result = app.test_cli_runner().invoke(args=["holdfast", "health", *arguments])
+
+    assert result.exit_code == status
+    assert said in result.output
+    assert recorded.records == []

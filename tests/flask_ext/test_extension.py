@@ -53,7 +53,7 @@ def test_every_mistake_in_the_settings_is_reported_together() -> None:
     """Unknown keys, wrong types and impossible values come in one error, with key and suggestion."""
     app = quiet(
         HOLDFAST_SERVIC="shop",
-        HOLDFAST_HEALTH_PREFIX="health/",
+        HOLDFAST_HEALTH={"PREFIX": "health/"},
         HOLDFAST_EXPOSE_DETAILS="yes",
         HOLDFAST_REDACT={"MAX_LENGHT": 10, "MAX_DEPTH": 0},
     )
@@ -64,7 +64,7 @@ def test_every_mistake_in_the_settings_is_reported_together() -> None:
     suggested = {problem.path: problem.suggestion for problem in caught.value.problems}
     assert suggested == {
         "HOLDFAST_SERVIC": "HOLDFAST_SERVICE",
-        "HOLDFAST_HEALTH_PREFIX": "",
+        "HOLDFAST_HEALTH.PREFIX": "",
         "HOLDFAST_EXPOSE_DETAILS": "",
         "HOLDFAST_REDACT.MAX_LENGHT": "HOLDFAST_REDACT.MAX_LENGTH",
         "HOLDFAST_REDACT.MAX_DEPTH": "",
@@ -88,14 +88,14 @@ def test_settings_of_the_adapter_have_defaults() -> None:
     """Without any key Flask's own log line gives way and health is below /health."""
     settings = FlaskSettings()
 
-    assert (settings.framework_log, settings.health_prefix) == (False, "/health")
+    assert (settings.framework_log, settings.health.prefix) == (False, "/health")
 
 
 def test_two_applications_do_not_see_each_other() -> None:
     """Each has its own settings, records, checks and current runtime, served by one extension."""
     errors = Holdfast()
     first = quiet("first", HOLDFAST_SERVICE="one", HOLDFAST_RESPONSE_FORMAT="problem")
-    second = quiet("second", HOLDFAST_SERVICE="two", HOLDFAST_HEALTH_PREFIX="/up")
+    second = quiet("second", HOLDFAST_SERVICE="two", HOLDFAST_HEALTH={"PREFIX": "/up"})
     one, two = errors.init_app(first), errors.init_app(second)
     one.health.register_check("db", lambda: False)
 

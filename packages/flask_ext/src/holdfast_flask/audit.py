@@ -92,14 +92,23 @@ def _hooks(runtime: Runtime) -> Iterator[str]:
 
 
 def _routes(app: Flask, runtime: Runtime) -> Iterator[str]:
-    prefix = cast("object", getattr(runtime.settings, "health_prefix", None))
+    prefix = cast("object", getattr(runtime.settings.health, "prefix", None))
     for rule in app.url_map.iter_rules():
         ours = rule.endpoint.startswith("holdfast_health.")
-        if isinstance(prefix, str) and rule.rule.rstrip("/") == prefix and not ours:
+        if isinstance(prefix, str) and not ours and _is_probed(rule.rule, prefix, runtime):
             yield (
                 f"{rule.rule} is also the route of endpoint {rule.endpoint!r}; move the health "
-                "endpoints with HOLDFAST_HEALTH_PREFIX"
+                "endpoints with PREFIX in HOLDFAST_HEALTH"
             )
+
+
+def _is_probed(rule: str, prefix: str, runtime: Runtime) -> bool:
+    """Tell whether a route has the address of a health endpoint, or may have."""
+    if not f"{rule}/".startswith(f"{prefix}/"):
+        return False
+    group = rule.removeprefix(prefix).strip("/")
+    is_variable = group.startswith("<") and "/" not in group
+    return is_variable or runtime.probes.knows(group)
 
 
 def _name(handler: object) -> str:

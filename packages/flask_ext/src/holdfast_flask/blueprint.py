@@ -1,21 +1,31 @@
 """Health endpoints: is the process alive, is it ready, has it started, how is everything."""
 
-from functools import cache
+import weakref
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Flask, Response, abort, current_app, request
 
 from holdfast import environment
+from holdfast.health.check import BUILT_IN_GROUPS
 from holdfast.health.disclosure import Caller
-from holdfast.health.probes import Probe
+from holdfast.health.probes import METRICS
+from holdfast.health.wsgi import Front, probe_of
 from holdfast.runtime import Runtime
 from holdfast_flask.capture import EXPECTED
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 
 def health_blueprint(runtime: Runtime, prefix: str = "/health") -> Blueprint:
     """Return the endpoints of an application's health.
 
-    `live` asks nothing but the process; `ready` and the prefix itself run the registered checks
-    and answer 503 when a critical one fails.
+    `live`, `ready`, `startup` and the groups of one's own run the checks that are in them, the prefix
+    itself and `metrics` run all. The names of the endpoints are `holdfast_health.live` and so on,
+    `holdfast_health.report` of the prefix, and `holdfast_health.group` of groups of one's own.
 
     Args:
         runtime: Whose checks are run.
@@ -23,39 +33,68 @@ def health_blueprint(runtime: Runtime, prefix: str = "/health") -> Blueprint:
     """
     health = Blueprint("holdfast_health", __name__, url_prefix=prefix)
 
-    @cache
-    def complete() -> None:
-        # What modules registered outside of any application after this one was connected.
-        environment.take_over(runtime)
-
     def report(group: str = "") -> Response:
-        complete()
+        # What modules registered outside of any application, before this one was connected or after.
+        environment.take_over(runtime)
         if not runtime.probes.knows(group):
             abort(404)
-        answer = runtime.probes.answer(_probe(group))
+        caller = _caller(current_app, request.environ)
+        answer = runtime.probes.answer(probe_of(request.environ, group, caller))
         request.environ[EXPECTED] = True
-        return Response(
+        response = Response(
             answer.body, answer.status, answer.headers, content_type=answer.content_type
         )
+        response.content_length = answer.length
+        return response
 
     # Two rules instead of a redirect: probes do not follow any.
     for slash in ("", "/"):
-        health.add_url_rule(slash, f"report{slash and '_slash'}", report)
-        health.add_url_rule(f"/<group>{slash}", f"group{slash and '_slash'}", report)
+        health.add_url_rule(slash, "report", report)
+        health.add_url_rule(f"/<group>{slash}", "group", report)
+    for group in (*sorted(BUILT_IN_GROUPS), METRICS):
+        view = partial(report, group)
+        for slash in ("", "/"):
+            health.add_url_rule(f"/{group}{slash}", group, view)
     return health
 
 
-def _probe(group: str) -> Probe:
-    caller = Caller(
-        authorization=request.headers.get("Authorization", ""),
-        address=request.remote_addr or "",
-        request=request,
+def front(app: Flask, runtime: Runtime, prefix: str) -> Front:
+    """Return what answers probes in front of an application, and passes everything else on to it.
+
+    Args:
+        app: The application; held by what it is put in front of.
+        runtime: Whose checks are run.
+        prefix: Path of the report, without a slash at its end.
+    """
+    return Front(app.wsgi_app, runtime, prefix, partial(_caller, app))
+
+
+def _caller(app: Flask, environ: "WSGIEnvironment") -> Caller:
+    return Caller(
+        authorization=environ.get("HTTP_AUTHORIZATION", ""),
+        address=environ.get("REMOTE_ADDR") or "",
+        request=app.request_class(environ),
+        is_trusted=app.debug,
     )
-    return Probe(
-        group=group,
-        format=request.args.get("format", ""),
-        accept=request.headers.get("Accept", ""),
-        tags=tuple(request.args.getlist("tag")),
-        caller=caller,
-        is_head=request.method == "HEAD",
-    )
+
+
+def check_within(app: Flask, runtime: Runtime) -> None:
+    """Let every check of a runtime run within a context of its application, and outside of any request.
+
+    What teardown functions do at the end of a context is done at the end of the check.
+    """
+    found, around = weakref.ref(app), runtime.health.around
+
+    @contextmanager
+    def within() -> Generator[None]:
+        with around(), _context_of(found):
+            yield
+
+    runtime.health.around = within
+
+
+def _context_of(found: Callable[[], Flask | None]) -> AbstractContextManager[object]:
+    app = found()
+    if app is None:
+        raise RuntimeError("the Flask application of this check is gone")
+    return app.app_context()

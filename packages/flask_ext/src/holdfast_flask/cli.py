@@ -11,8 +11,10 @@ from click import Choice, argument, echo, option
 from flask import current_app
 from flask.cli import AppGroup
 
+from holdfast import environment
 from holdfast.catalog import clashes
 from holdfast.catalog.export import EXPORTERS, export
+from holdfast.health import inspection
 from holdfast.resilience.inspection import AREAS, answer
 from holdfast.runtime import current_runtime
 from holdfast_flask.audit import findings
@@ -56,6 +58,28 @@ def check() -> None:
     if found:
         sys.exit(1)
     _say("no error escapes")
+
+
+@commands.command("health")
+@argument("group", default="")
+@option("--format", "form", type=Choice(inspection.FORMS), default=inspection.FORMS[0])
+@option(
+    "--fail-on",
+    type=Choice(inspection.FAIL_ON),
+    default=inspection.FAIL_ON[0],
+    help="From which status on the exit status is 1.",
+)
+def health(group: str, form: str, fail_on: str) -> None:
+    """Run the checks of GROUP, or all, and show everything they say.
+
+    GROUP is live, ready, startup or one of the application's own. Exit status: 0 when it is well or
+    degraded, 1 when it is not, 2 when there is no such group.
+    """
+    runtime = current_runtime()
+    environment.take_over(runtime)
+    told = inspection.answer(runtime.probes, group, form=form, fail_on=fail_on)
+    echo(told.text, err=told.status == inspection.UNKNOWN)
+    sys.exit(told.status)
 
 
 def _add(area: str, actions: tuple[str, ...]) -> None:

@@ -1,13 +1,26 @@
 """The settings of a Flask application: the `HOLDFAST_*` keys of its config."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from flask import Flask
 
-from holdfast.settings import Settings, load_flat_settings
+from holdfast.settings import HealthSettings, Settings, load_flat_settings
 from holdfast.strict import Matches
+
+_Prefix: TypeAlias = Annotated[
+    str,
+    Matches(r"(/[A-Za-z0-9._~-]+)+", "a path such as '/internal', without a slash at its end"),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlaskHealthSettings(HealthSettings):
+    """How the health endpoints answer, and where they are."""
+
+    prefix: _Prefix | None = "/health"
+    """Where the health endpoints are; None turns them off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,26 +31,9 @@ class FlaskSettings(Settings):
     """Whether Flask's own log line with its traceback stays for errors that are reported here
     already. It is not redacted. Default: it is dropped."""
 
-    health_prefix: (
-        Annotated[
-            str,
-            Matches(
-                r"(/[A-Za-z0-9._~-]+)+", "a path such as '/health', without a slash at its end"
-            ),
-        ]
-        | None
-    ) = "/health"
-    """Where the health endpoints are; None turns them off."""
+    health: FlaskHealthSettings = field(default_factory=FlaskHealthSettings)
 
-    catalog_prefix: (
-        Annotated[
-            str,
-            Matches(
-                r"(/[A-Za-z0-9._~-]+)+", "a path such as '/errors', without a slash at its end"
-            ),
-        ]
-        | None
-    ) = None
+    catalog_prefix: _Prefix | None = None
     """Where a page for each error code is, which the member `type` of a problem then leads to.
     Default: there are none."""
 

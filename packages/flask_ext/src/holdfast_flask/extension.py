@@ -11,12 +11,12 @@ from holdfast.classify import Rule
 from holdfast.clock import Clock
 from holdfast.reporting.dispatcher import Reporter
 from holdfast.runtime import Runtime
-from holdfast_flask.blueprint import health_blueprint
+from holdfast_flask.blueprint import check_within, front, health_blueprint
 from holdfast_flask.capture import Capture
 from holdfast_flask.catalog import catalog_blueprint
 from holdfast_flask.cli import commands
 from holdfast_flask.commands import watch_commands
-from holdfast_flask.config import FlaskSettings, settings_of
+from holdfast_flask.config import FlaskHealthSettings, FlaskSettings, settings_of
 from holdfast_flask.handlers import Handlers
 from holdfast_flask.languages import speak_through_babel
 from holdfast_flask.log import HandledElsewhere
@@ -131,8 +131,7 @@ def _connect(app: Flask, runtime: Runtime, settings: FlaskSettings) -> None:
             "call Holdfast(app) or init_app(app) where the application is made"
         ) from error
     _listen(app, capture)
-    if settings.health_prefix is not None:
-        app.register_blueprint(health_blueprint(runtime, settings.health_prefix))
+    _answer_probes(app, runtime, settings.health)
     if settings.catalog_prefix is not None:
         app.register_blueprint(catalog_blueprint(runtime, settings.catalog_prefix))
     app.wsgi_app = Boundary(app, runtime, responder)  # type: ignore[method-assign]  # as Flask documents
@@ -146,6 +145,15 @@ def _connect(app: Flask, runtime: Runtime, settings: FlaskSettings) -> None:
         _drop_handled_lines(app, runtime)
     # At the end of the process, or when a factory's application is thrown away.
     weakref.finalize(app, _end, runtime)
+
+
+def _answer_probes(app: Flask, runtime: Runtime, settings: FlaskHealthSettings) -> None:
+    check_within(app, runtime)
+    if settings.prefix is None:
+        return
+    app.register_blueprint(health_blueprint(runtime, settings.prefix))
+    if settings.direct:
+        app.wsgi_app = front(app, runtime, settings.prefix)  # type: ignore[method-assign]  # as Flask documents
 
 
 def _end(runtime: Runtime) -> None:
