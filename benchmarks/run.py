@@ -74,13 +74,13 @@ def timings(timing: Timing, effort: Effort, show: Callable[[str], None]) -> tupl
 
 
 def imports(effort: Effort, show: Callable[[str], None]) -> tuple[Table, object]:
-    """Measure imports, after one run of each that compiles the modules."""
+    """Measure imports, after one run of each that compiles the modules, unless that is all there is."""
     seen: dict[Import, list[tuple[float, float]]] = {one: [] for one in (*IMPORTS, *CALL_IMPORTS)}
     for number in range(effort.imports + 1):
         show(f"import: round {number} of {effort.imports}")
         for one, readings in seen.items():
             reading = imported(one.before, one.what)
-            if number:
+            if number or not effort.imports:
                 readings.append(reading)
     return import_table(seen), {one.label: readings for one, readings in seen.items()}
 
@@ -176,7 +176,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
 def _effort(arguments: argparse.Namespace) -> Effort:
     effort = _QUICK if arguments.quick else _FULL
     rounds, errors = arguments.rounds or effort.rounds, arguments.errors or effort.errors
-    fewer = min(effort.imports, rounds)
+    fewer = min(effort.imports, rounds - 1)
     return replace(effort, rounds=rounds, errors=errors, imports=fewer)
 
 
