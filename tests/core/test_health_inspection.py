@@ -22,16 +22,15 @@ def registry() -> HealthRegistry:
 
 
 def test_every_check_is_a_line_with_what_it_said(registry: HealthRegistry) -> None:
-    """Status, name, time and output; its facts below it; the whole in the last line."""
+    """Status of the whole, then status, name, time, output and facts of each."""
     told = answer(Probes(registry))
-    disk, free, queue, seconds, whole = told.text.splitlines()
+    whole, disk, queue = told.text.splitlines()
 
-    assert disk.split()[:2] == ["pass", "disk"]
-    assert free.strip() == "free_gb: 12"
-    assert queue.split()[:2] == ["warn", "queue"]
-    assert queue.endswith("lags behind")
-    assert seconds.strip() == "seconds: 42"
-    assert whole == "warn  all checks"
+    assert whole == "warn"
+    assert disk.split("\t")[:2] == ["pass", "disk"]
+    assert "free_gb" in disk
+    assert queue.split("\t")[:2] == ["warn", "queue"]
+    assert "lags behind" in queue
     assert told.status == 0
 
 
@@ -39,7 +38,7 @@ def test_a_group_is_asked_alone(registry: HealthRegistry) -> None:
     """The built-in ones, and one's own."""
     assert "queue" not in answer(Probes(registry), "ready").text
     assert "disk" not in answer(Probes(registry), "work").text
-    assert answer(Probes(registry), "live").text == "pass  live: nothing to look at"
+    assert answer(Probes(registry), "live").text == "pass"
 
 
 @pytest.mark.parametrize("group", ["nowhere", "metrics", "Ready"])
@@ -102,7 +101,7 @@ def test_what_a_check_says_does_nothing_to_a_terminal() -> None:
     text = answer(Probes(registry)).text
 
     assert "\x1b" not in text
-    assert len(text.splitlines()) == 3
+    assert len(text.splitlines()) == 2
     assert r"\x1b[31m\nand a line" in text
 
 
