@@ -10,14 +10,16 @@ from django.test import RequestFactory
 from django.test.utils import setup_test_environment, teardown_test_environment
 
 from holdfast import environment
+from holdfast.health import HealthRegistry
 from holdfast.reporting.dispatcher import Reporter
 from holdfast.resilience import policy
 from holdfast.runtime import Runtime
 from holdfast.settings import ReportingSettings
 from holdfast.testing import FakeClock, RecordingReporter
 from holdfast_django import current
-from holdfast_django.conf import DjangoSettings
+from holdfast_django.conf import DjangoHealthSettings, DjangoSettings
 from holdfast_django.rules import rules_of
+from tests.django_ext.asking import Ask, ask_asgi, ask_wsgi
 from tests.django_ext.servers import Server, serve
 
 with pytest.MonkeyPatch.context() as patch:  # for this process alone, not for those it starts
@@ -77,6 +79,27 @@ def project() -> Iterator[RecordingProject]:
     current.project_runtime().uninstall()
     current.replace(before)
     environment.set_default(None)
+
+
+@pytest.fixture
+def registry(project: RecordingProject) -> Iterator[HealthRegistry]:
+    """Give the test a registry without checks, of which everybody sees details."""
+    runtime = project.configure(health=DjangoHealthSettings(details="always"))
+    kept = runtime.health.checks
+    for check in kept:
+        runtime.health.unregister_check(check.name)
+    yield runtime.health
+    left = current.project_runtime().health
+    for check in left.checks:
+        left.unregister_check(check.name)
+    for check in kept:
+        left.add(check)
+
+
+@pytest.fixture(params=["wsgi", "asgi"])
+def ask(request: pytest.FixtureRequest) -> Ask:
+    """Ask the project through a synchronous stack and through an asynchronous one."""
+    return ask_wsgi if request.param == "wsgi" else ask_asgi
 
 
 @pytest.fixture(autouse=True)

@@ -36,7 +36,7 @@ def test_changed_settings_make_another_runtime() -> None:
         inside = current.project_runtime()
         assert inside.settings.service == "other"
         assert current.project_settings().in_debug
-        assert inside.health is before.health
+        assert inside.health.checks == before.health.checks
         assert environment.default() is inside
 
     assert current.project_runtime().settings.service == "shop"

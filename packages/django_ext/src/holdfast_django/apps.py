@@ -8,9 +8,10 @@ from django.core.checks import register
 from django.core.signals import setting_changed
 from django.views import csrf
 
-from holdfast_django import current, databases, signals, startup, views
+from holdfast_django import current, signals, startup, views
 from holdfast_django.checks import CHECKS
 from holdfast_django.commands import watch_commands
+from holdfast_django.health.databases import register_databases
 from holdfast_django.tasks import watch_tasks
 
 
@@ -32,7 +33,8 @@ class HoldfastConfig(AppConfig):
         """
         runtime = current.rebuild()
         startup.end()
-        databases.register_databases(runtime.health, current.project_settings().health_databases)
+        told = current.project_settings().health
+        register_databases(runtime.health, told.databases, told.migrations)
         for check in CHECKS:
             register(check)
         signals.connect()

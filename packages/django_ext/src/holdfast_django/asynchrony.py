@@ -13,10 +13,13 @@ def is_async(function: object) -> bool:
 def serves_from_thread() -> bool:
     """Tell whether this is a thread that an event loop waits for, and not the loop's own."""
     loop = getattr(SyncToAsync.threadlocal, "main_event_loop", None)
-    if loop is None or not loop.is_running():
-        return False
+    return loop is not None and loop.is_running() and not on_loop()
+
+
+def on_loop() -> bool:
+    """Tell whether an event loop runs on this thread."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return True
-    return False
+        return False
+    return True

@@ -1,16 +1,28 @@
 """What `settings.HOLDFAST` may hold: the core's settings, and those that only Django has."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Final, cast
 
 from django.conf import settings
 
 from holdfast.language import best_language
-from holdfast.settings import Settings
+from holdfast.settings import HealthSettings, Settings
 from holdfast.strict import Items, load_settings
 
 MOST_LANGUAGES: Final = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DjangoHealthSettings(HealthSettings):
+    """How the health endpoints of a Django project answer."""
+
+    databases: Annotated[tuple[str, ...], Items(most=50)] = ("default",)
+    """Aliases of the databases that readiness asks, at most 50; unknown ones are passed over."""
+
+    migrations: Annotated[tuple[str, ...], Items(most=50)] = ()
+    """Aliases of the databases whose missing migrations fail `startup`, at most 50. Default: none, as
+    migrations may be applied after the new code is out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +40,7 @@ class DjangoSettings(Settings):
     framework_log: bool = False
     """Whether Django writes its own log line for an answer of ours as well."""
 
-    health_databases: Annotated[tuple[str, ...], Items(most=50)] = ("default",)
-    """Aliases of the databases that readiness asks, at most 50; unknown ones are passed over."""
+    health: DjangoHealthSettings = field(default_factory=DjangoHealthSettings)
 
 
 def load() -> DjangoSettings:

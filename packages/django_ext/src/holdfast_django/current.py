@@ -9,6 +9,7 @@ from holdfast import environment
 from holdfast.context import current_context
 from holdfast.runtime import Runtime
 from holdfast_django.conf import DjangoSettings, load
+from holdfast_django.health.surroundings import surround
 from holdfast_django.languages import speak_through_django
 from holdfast_django.rules import rules_of
 
@@ -51,6 +52,7 @@ def replace(runtime: Runtime) -> Runtime:
     """Put a runtime in the place of the project's, as a test does."""
     environment.add_resolver(_of_this_work)
     speak_through_django(runtime)
+    surround(runtime.health)
     before = _made[0] if _made else None
     _made[:] = [runtime]
     if before is not None and before is not runtime:

@@ -6,7 +6,7 @@ Errors below it never reach its `except`: Django turns them into responses, laye
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
-from asgiref.sync import markcoroutinefunction, sync_to_async
+from asgiref.sync import markcoroutinefunction
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
@@ -27,6 +27,7 @@ from holdfast_django.asynchrony import is_async
 from holdfast_django.capture import capture, explained, origin_of, witness, witnessed
 from holdfast_django.closing import watch_closers
 from holdfast_django.current import BOUNDARY, project_runtime, project_settings
+from holdfast_django.probes import group_asked
 from holdfast_django.recovered import recovered
 from holdfast_django.responses import as_logged, respond
 from holdfast_django.rules import ANSWERED_BY_DJANGO
@@ -64,6 +65,7 @@ class HoldfastMiddleware:
             )
         await_loop()
         self.get_response = get_response
+        self._direct = project_settings().health.direct
         self._asynchronous = is_async(get_response)
         if self._asynchronous:
             markcoroutinefunction(self)
@@ -72,6 +74,8 @@ class HoldfastMiddleware:
         """Answer a request within a context of its own."""
         if self._asynchronous:
             return self._answer_async(request)
+        if self._direct and (group := group_asked(request)) is not None:
+            return _ahead(request, group)
         token, limit = _begin(request), _begin_deadline(request)
         try:
             late = None if limit is None else _too_late(request)
@@ -88,14 +92,15 @@ class HoldfastMiddleware:
             end(token)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
+        if self._direct and (group := group_asked(request)) is not None:
+            return await _ahead_async(request, group)
         token, limit = _begin(request), _begin_deadline(request)
         try:
             response = None if limit is None else _too_late(request)
             if response is None:
                 response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
             if response.status_code in _MISSED and request.resolver_match is None:
-                probed = await sync_to_async(views.health_without_slash)(request)
-                response = probed or response
+                response = await views.ahealth_without_slash(request) or response
             return _finish(request, response)
         except BaseException as error:
             capture(request, error, resumable=False)
@@ -154,6 +159,19 @@ def _is_ours(refusal: Exception) -> bool:
 
 def _error_view(status: int) -> object:
     return get_resolver(get_urlconf()).resolve_error_handler(status)
+
+
+def _ahead(request: HttpRequest, group: str) -> HttpResponseBase:
+    """Answer a probe in front of everything else."""
+    from holdfast_django.health.answering import answer  # noqa: PLC0415  # for those who want that
+
+    return answer(request, group)
+
+
+async def _ahead_async(request: HttpRequest, group: str) -> HttpResponseBase:
+    from holdfast_django.health.answering import aanswer  # noqa: PLC0415  # as above
+
+    return await aanswer(request, group)
 
 
 def _begin(request: HttpRequest) -> "Token[WorkContext | None]":

@@ -3,12 +3,13 @@
 `/health` answers too, without a redirect; see `holdfast_django.probes.without_slash`.
 """
 
-from django.urls import re_path
-
-from holdfast_django.health import health, live, ready
+from holdfast_django.health.patterns import HealthPattern
 
 urlpatterns = [
-    re_path(r"^$", health, name="health"),
-    re_path(r"^live/?$", live, name="health-live"),
-    re_path(r"^ready/?$", ready, name="health-ready"),
+    HealthPattern(r"^$", name="health"),
+    HealthPattern(r"^live/?$", "live", name="health-live"),
+    HealthPattern(r"^ready/?$", "ready", name="health-ready"),
+    HealthPattern(r"^startup/?$", "startup", name="health-startup"),
+    HealthPattern(r"^metrics/?$", "metrics", name="health-metrics"),
+    HealthPattern(r"^(?P<group>[a-z][a-z0-9_-]{0,49})/?$", name="health-group"),
 ]

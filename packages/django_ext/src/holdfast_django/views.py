@@ -55,13 +55,19 @@ def readable(error: Exception) -> Exception:
 
 
 def health_without_slash(request: HttpRequest) -> HttpResponse | None:
-    """Answer a health address that lacks its slash, or return None for any other."""
+    """Answer a health address that lacks its slash, or return None for any other; on a thread without a loop."""
     view = without_slash(request)
     if view is None:
         return None
     if is_async(view):
         return async_to_sync(cast("_AsyncView", view))(request)
-    return cast("HttpResponse", view(request))
+    return view(request)
+
+
+async def ahealth_without_slash(request: HttpRequest) -> HttpResponse | None:
+    """Answer as `health_without_slash` does, on an event loop."""
+    view = without_slash(request)
+    return None if view is None else await cast("_AsyncView", view)(request)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -248,6 +248,20 @@ class HealthRegistry:
         check = self._checks.get(name) or self._own[name]
         return self._results((check,), math.inf, fresh=fresh)[name]
 
+    async def acheck(self, name: str) -> CheckResult:
+        """Return what `check` does, and leave the running event loop to others.
+
+        Args:
+            name: Of the check.
+
+        Raises:
+            KeyError: When there is none of that name.
+        """
+        from holdfast.health.runner import aresults  # noqa: PLC0415  # as below
+
+        run = self.runner.run(self._checks[name])
+        return (await aresults((run,), self.tools, math.inf))[name]
+
     def close(self) -> None:
         """Look at nothing in the background any more; checks still run when they are asked for."""
         if "runner" in vars(self):
