@@ -164,13 +164,14 @@ class _JobCheck:
         state = folder.read(self._name)
         last = state.succeeded or self._since(folder)
         now = self._clock.now()
+        success = None if state.succeeded is None else state.succeeded.isoformat()
+        due = due_after(last, self._schedule).isoformat()
         if late(last, self._schedule, grace=self._grace, now=now, booted=boot_time()):
-            raise JobLateError(f"job {self._name!r} is late: it was due after {last.isoformat()}")
-        return {
-            "last_success": None if state.succeeded is None else state.succeeded.isoformat(),
-            "last_outcome": state.outcome,
-            "due": due_after(last, self._schedule).isoformat(),
-        }
+            raise JobLateError(
+                f"job {self._name!r} is late: it was due at {due}, and succeeded last "
+                f"at {success or 'no time known'} (last outcome: {state.outcome or 'none'})"
+            )
+        return {"last_success": success, "last_outcome": state.outcome, "due": due}
 
     def _since(self, folder: StateFolder) -> datetime:
         with suppress(OSError):  # a reader need not be able to write
