@@ -1,13 +1,12 @@
-"""The command `holdfast`: run a command as a job, list or compare the codes, name where errors would escape."""
+"""The command `holdfast`: run a command as a job, tell how it is, list or compare the codes, name where errors would escape."""
 
 import argparse
 import importlib
-import io
 import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +15,8 @@ from typing import Literal, cast
 from holdfast import __version__, catalog
 from holdfast.catalog.compare import Change, ExportError, Promised, compare, load
 from holdfast.catalog.export import EXPORTERS, export
+from holdfast.cli.health import STATUSES, add_health
+from holdfast.cli.printing import print_lines
 from holdfast.hooks.audit import findings, findings_here
 from holdfast.hooks.jobs.command import GRACE
 from holdfast.hooks.jobs.lateness import schedule_of
@@ -76,6 +77,14 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(act=_check)
     check.add_argument("--app", metavar="MODULE", help="import this, and look at the process, too")
     check.add_argument("paths", nargs="*", metavar="path", help="files or folders (default: .)")
+    add_health(
+        commands.add_parser(
+            "health",
+            help="tell how a process is, or what a module registers",
+            epilog=STATUSES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
     _add_codes(commands.add_parser("codes", help="list or compare the codes that callers may see"))
     return parser
 
@@ -221,7 +230,7 @@ def _check(told: argparse.Namespace) -> int:
         sys.path.insert(0, "")
         importlib.import_module(told.app.partition(":")[0])
         found += findings_here(responsible())
-    _print(found or ["no error escapes, as far as can be told from here"])
+    print_lines(found or ["no error escapes, as far as can be told from here"])
     return int(ExitStatus.FAILED if found else ExitStatus.DONE)
 
 
@@ -234,11 +243,7 @@ def _codes(told: argparse.Namespace) -> int:
     clashes = catalog.clashes()
     for sentence in clashes:
         print(sentence, file=sys.stderr)
-    if isinstance(
-        cast("object", sys.stdout), io.TextIOWrapper
-    ):  # of a title, a terminal may not have every letter
-        cast("io.TextIOWrapper", sys.stdout).reconfigure(errors="backslashreplace")
-    _print([export(told.format).removesuffix("\n")])
+    print_lines([export(told.format).removesuffix("\n")])
     return int(ExitStatus.FAILED if clashes else ExitStatus.DONE)
 
 
@@ -248,7 +253,7 @@ def _compare(names: list[str], form: str) -> int:
     old, new = map(_export, names)
     changes = compare(old, new)
     broken = [change for change in changes if change.breaking]
-    _print(_as_json(changes) if form == "json" else _as_text(changes))
+    print_lines(_as_json(changes) if form == "json" else _as_text(changes))
     return int(ExitStatus.FAILED if broken else ExitStatus.DONE)
 
 
@@ -271,12 +276,3 @@ def _as_text(changes: list[Change]) -> Iterator[str]:
 def _as_json(changes: list[Change]) -> Iterator[str]:
     told = [asdict(change) for change in changes]
     yield json.dumps({"breaking": any(one["breaking"] for one in told), "changes": told}, indent=2)
-
-
-def _print(lines: Iterable[object]) -> None:
-    try:
-        for line in lines:
-            print(line)
-        sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has seen enough; nothing is to be flushed at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
