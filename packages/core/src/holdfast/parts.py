@@ -5,6 +5,7 @@ import os
 import weakref
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from holdfast.clock import Clock
@@ -18,15 +19,17 @@ from holdfast.loading import Loader
 from holdfast.redact import Redactor
 from holdfast.reporting.dispatcher import Reporter
 from holdfast.reporting.logging import LoggingReporter
-from holdfast.settings import Settings
+from holdfast.settings import UNNAMED, Settings
 from holdfast.strict import Notation
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
+    from holdfast.health.monitor import HealthMonitor
     from holdfast.health.probes import Probes
     from holdfast.reporting.alerts.engine import Alerts
+    from holdfast.reporting.alerts.news import News
     from holdfast.resilience.circuit.exchanging import Exchanger
     from holdfast.resilience.circuit.sharing import Store
 
@@ -77,8 +80,9 @@ def logging_reporter(runtime: Owner) -> Reporter:
 
 
 def make_alerts(runtime: Owner, loader: Loader, notation: Notation) -> "Alerts | None":
-    """Return the alerts that the settings ask for; without rules nothing is loaded."""
-    if not runtime.settings.alerts.rules:
+    """Return the alerts that the settings ask for; without rules and channels nothing is loaded."""
+    told = runtime.settings.alerts
+    if not (told.rules or told.channels):
         return None
     made = importlib.import_module("holdfast.alerting").make_alerts
     return cast("Alerts", made(runtime, loader, notation))
@@ -143,6 +147,52 @@ def make_probes(owner: Healthy, allow: object) -> "Probes":
         retry_after=told.ttl.failing,
         service=owner.settings.service,
         release=owner.settings.release,
+    )
+
+
+class Monitored(Healthy, Protocol):
+    """A runtime whose health is monitored."""
+
+    @property
+    def chance(self) -> "random.Random":
+        """Draws what is left to chance."""
+        ...
+
+    @property
+    def alerts(self) -> "Alerts | None":
+        """Through which people are told."""
+        ...
+
+    def emit(self, event: Event) -> None:
+        """Tell the reporters."""
+        ...
+
+
+def make_monitor(owner: Monitored) -> "HealthMonitor":
+    """Return the monitor of a runtime; it is not begun."""
+    from holdfast.health import monitor  # noqa: PLC0415  # for whoever monitors
+
+    told, alerts = owner.settings.health.monitor, owner.alerts
+    service = owner.settings.service
+    name = service if service != UNNAMED else f"{service} in {Path.cwd()}"
+    seat = monitor.Seat(told.state, name) if monitor.IS_SHARED else None
+
+    def announce(news: "News", settled: "Callable[[], None]") -> None:
+        if alerts is not None:
+            alerts.announce(news, told.channels, settled)
+
+    return monitor.HealthMonitor(
+        owner.health,
+        watch=told.watch(),
+        follows=told.enabled,
+        history=told.history,
+        ties=monitor.Ties(
+            emit=owner.emit,
+            announce=None if alerts is None else announce,
+            **({} if alerts is None else {"flush": alerts.flush}),
+            seat=seat,
+        ),
+        chance=owner.chance,
     )
 
 

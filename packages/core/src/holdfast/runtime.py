@@ -26,10 +26,12 @@ from holdfast.once import once
 from holdfast.origin import ErrorContext, Origin
 from holdfast.parts import (
     SHIPPED_REPORTERS,
+    Monitored,
     Sharer,
     exchanger,
     make_alerts,
     make_health,
+    make_monitor,
     make_probes,
     make_redactor,
     notes,
@@ -44,6 +46,7 @@ from holdfast.strict import Notation
 if TYPE_CHECKING:
     import random
 
+    from holdfast.health.monitor import HealthMonitor
     from holdfast.health.probes import Probes
     from holdfast.resilience.cache.caches import Caches
     from holdfast.resilience.headers import Inbound
@@ -126,7 +129,10 @@ class Runtime:
         tell_late_clashes()
         self.dispatcher = Dispatcher(
             [*cast("list[Reporter]", made), *reporters, *notes()],
-            listeners=[self.statistics, *([] if self.alerts is None else [self.alerts])],
+            listeners=[
+                self.statistics,
+                *([self.alerts] if self.alerts is not None and self.alerts.rules else []),
+            ],
             queue_size=self.settings.reporting.queue_size,
             inline=self.settings.reporting.inline,
         )
@@ -168,6 +174,11 @@ class Runtime:
     def probes(self) -> "Probes":
         """What answers the health endpoints; made with the first probe."""
         return make_probes(self, self._sees_health)
+
+    @once
+    def monitor(self) -> "HealthMonitor":
+        """What looks after services; made when it is first asked for, or begins with the runtime."""
+        return make_monitor(cast("Monitored", self))
 
     @once
     def inbound(self) -> "Inbound | None":
@@ -373,6 +384,8 @@ class Runtime:
         hooks.attach(self, (*self.settings.hooks.chosen(), *sigterm))
         if self.alerts is not None and self.settings.alerts.shared:
             self.alerts.watch()
+        if self.settings.health.monitor.enabled:
+            self.monitor.start_later()
 
     def uninstall(self) -> None:
         """Undo `install`; harmless when not installed."""
@@ -405,6 +418,8 @@ class Runtime:
             self._left_at = None
             self._say("process.leaving", departure.departure(), {"waited": waited})
         environment.dismiss(self)
+        if "monitor" in vars(self):
+            self.monitor.stop(self.settings.reporting.flush_timeout)
         self.health.close()
         if self.sharing is not None:
             self.sharing.close(self.settings.reporting.flush_timeout)

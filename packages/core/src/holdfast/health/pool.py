@@ -32,10 +32,12 @@ class Pool:
         after_fork(self._reset)
 
     def _reset(self) -> None:
-        self._queue: SimpleQueue[Work] = SimpleQueue()
+        self._queue: SimpleQueue[Work | None] = SimpleQueue()
         self._threads = 0
         self._idle = 0
         self._waiting = 0
+        self._leaving = 0
+        self._resting = False
 
     @property
     def threads(self) -> int:
@@ -49,6 +51,7 @@ class Pool:
             RuntimeError: When there is no thread, and none is to be had.
         """
         with self._lock:
+            self._resting = False
             self._queue.put(work)
             self._waiting += 1
             if self._waiting <= self._idle or self._threads >= self._most:
@@ -66,12 +69,25 @@ class Pool:
                 self._threads += 1
                 self._idle += 1
 
-    def _serve(self, queue: "SimpleQueue[Work]") -> None:
+    def rest(self) -> None:
+        """Let threads end when they have nothing to do, until more is submitted."""
+        with self._lock:
+            self._resting = True
+            for _ in range(self._idle - self._waiting):
+                self._queue.put(None)
+                self._waiting += 1
+                self._leaving += 1
+
+    def _serve(self, queue: "SimpleQueue[Work | None]") -> None:
         while True:
             try:
-                work = queue.get(timeout=self._idle_time)
+                work = queue.get(timeout=0.0 if self._resting else self._idle_time)
             except Empty:
                 if self._retired():
+                    return
+                continue
+            if work is None:
+                if self._sent_away():
                     return
                 continue
             with self._lock:
@@ -80,6 +96,17 @@ class Pool:
             work()
             with self._lock:
                 self._idle += 1
+
+    def _sent_away(self) -> bool:
+        """Let a thread go that was told to, unless there is work again."""
+        with self._lock:
+            self._waiting -= 1
+            self._leaving -= 1
+            if self._waiting > self._leaving:
+                return False
+            self._threads -= 1
+            self._idle -= 1
+            return True
 
     def _retired(self) -> bool:
         """Let a thread go, unless work came in the meantime."""

@@ -91,9 +91,10 @@ class Runner:
         self._ticker.wake()
 
     def close(self) -> None:
-        """Look at nothing in the background any more."""
+        """Look at nothing in the background any more, and keep no idle thread."""
         self._watched = {}
         self._ticker.stop(0)
+        self._pool.rest()
 
     def _begun(self, check: Check, before: Run | None) -> Run:
         run = Run(check, self._tools, doubted=before is not None and before.was_late)

@@ -73,7 +73,8 @@ __all__ = [
     "load_settings",
 ]
 
-_UNNAMED: Final = "app"
+UNNAMED: Final = "app"
+"""What a service is called whose settings do not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,7 @@ class Settings(Section):
     mailer: ClassVar[str] = ""
     """Dotted path of what makes a channel of kind `email` that has no host; an adapter's to say."""
 
-    service: Label = _UNNAMED
+    service: Label = UNNAMED
     """Name of this service in every record, at most 200 characters."""
 
     environment: Label = ""
@@ -174,7 +175,7 @@ class Settings(Section):
                     "say that it is not, or CHAOS.ENABLED allows it"
                 ),
             )
-        if self.circuits.shared and self.service == _UNNAMED:
+        if self.circuits.shared and self.service == UNNAMED:
             yield (
                 "service",
                 "is required where circuits are shared: it tells the services of a Redis apart",

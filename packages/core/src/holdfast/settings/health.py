@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from holdfast.health.check import Ttl
 from holdfast.settings.types import PATH
 from holdfast.strict import Items, Matches, Range, Section
+
+if TYPE_CHECKING:
+    from holdfast.health.monitor import Watch
 
 OwnCheck: TypeAlias = Literal["circuits", "errors", "reporters"]
 """What the suite can say of itself."""
@@ -67,6 +70,16 @@ class MonitorSettings(Section):
     ] = ""
     """Folder by which the processes of this host agree who monitors, and read what was seen. Default:
     one of this user's own in the folder for temporary files."""
+
+    def watch(self) -> "Watch":
+        """Return how services are watched that do not say."""
+        from holdfast.health import monitor  # noqa: PLC0415  # for whoever monitors
+
+        recovery = monitor.Recovery(
+            after=self.recovery, ceiling=self.recovery_ceiling, attempts=self.attempts
+        )
+        thresholds = monitor.Thresholds(failures=self.failures, successes=self.successes)
+        return monitor.Watch(interval=self.interval, thresholds=thresholds, recovery=recovery)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
