@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.test import AsyncClient, Client
 
 from tests.django_ext.servers import Reply
+
+if TYPE_CHECKING:
+    from django.http import HttpResponse
 
 
 class Ask(Protocol):

@@ -26,8 +26,9 @@ from holdfast_django.current import COMMAND_BOUNDARY
 _MARK: Final = "_holdfast"
 _ALONE: Final = frozenset({"test"})
 """Commands that are left alone: errors of tests are answered by the tests, each a piece of work of its own."""
-_ANSWERING: Final = ("django.", "holdfast.")
-"""Where an exit status is an answer: of a command of Django's own, or of a job, which has told what it means."""
+_ANSWERING: Final = ("django.", "holdfast.", "holdfast_django.")
+"""Where an exit status is an answer: of a command of Django's own or of ours, or of a job, which has told what it
+means."""
 _COMMAND_BASE: Final = "django.core.management.base"
 
 _Run = Callable[[list[str]], object]
