@@ -120,6 +120,7 @@ def test_the_next_address_is_tried_within_the_same_time(monkeypatch: pytest.Monk
         (lambda: HttpCheck("ftp://a/"), "must begin with http"),
         (lambda: HttpCheck("http://u:p@a/"), "must not hold a user"),
         (lambda: HttpCheck("http://a/ b"), "without spaces"),
+        (lambda: HttpCheck("http://a/", expect=200), "expect must hold statuses"),  # type: ignore[arg-type]  # on purpose
         (lambda: HttpCheck("http://a/", method="POST"), "method must be GET or HEAD"),  # type: ignore[arg-type]  # on purpose
         (lambda: HttpCheck("http://a/", method="HEAD", contains="x"), "contains needs"),
         (lambda: HttpCheck("http://a/", max_bytes=0), "max_bytes must be 1 to"),

@@ -365,6 +365,29 @@ def test_a_reporter_that_raises_warns(pager: Pager, capfd: pytest.CaptureFixture
     assert "reporter 'pager' raised ConnectionError" in capfd.readouterr().err
 
 
+def test_what_is_lost_after_a_fork_is_told_of(
+    pager: Pager, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A child counts anew: fewer than the parent had is more than none."""
+    pager.raises = True
+    pager.goes_on.set()
+    clock = FakeClock()
+    runtime = telling(pager, clock)
+    fail(runtime, 3)
+    assert runtime.flush(PATIENCE)
+    told(runtime, "reporters")
+    clock.advance(61)
+    runtime.dispatcher.forget_threads()
+    anew = told(runtime, "reporters")
+    fail(runtime)
+    assert runtime.flush(PATIENCE)
+
+    result = told(runtime, "reporters")
+
+    assert (anew.status.value, result.output) == ("pass", "losing: pager")
+    assert "reporter 'pager' raised" in capfd.readouterr().err
+
+
 class Broken:
     """A channel that takes no message."""
 

@@ -99,9 +99,9 @@ class ReportersCheck:
     def _is_losing(self, name: str, delivery: "Delivery", now: float) -> bool:
         loss = self._losses.setdefault(name, _Loss())
         total = sum(n for outcome, n in delivery.outcomes().items() if outcome in _LOSSES)
-        if total > loss.total:
+        if total not in {0, loss.total}:  # less than before in a forked child, which begins anew
             loss.seen = now
-        loss.total = total  # less than before in a forked child, which begins anew
+        loss.total = total
         return now - loss.seen < self.window
 
 
