@@ -99,6 +99,16 @@ def test_names_and_statuses_come_through(shown: Page) -> None:
     assert held == told
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_without_details_no_format_says_more_than_the_status(name: str) -> None:
+    """Whatever else a page holds."""
+    said = rendered(name, page(*SICK.report.results, detailed=False))
+
+    words = ("shop", "1.2", "disk", "cache", "database", "ConnectionError", "12:00")
+    assert "fail" in said
+    assert [word for word in words if word in said] == []
+
+
 def test_health_json_is_what_the_draft_says() -> None:
     """Its keys, its units, and no output of what passes."""
     body = read_json(rendered("health+json", SICK))
