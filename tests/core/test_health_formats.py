@@ -104,7 +104,7 @@ def test_without_details_no_format_says_more_than_the_status(name: str) -> None:
     """Whatever else a page holds."""
     said = rendered(name, page(*SICK.report.results, detailed=False))
 
-    words = ("shop", "1.2", "disk", "cache", "database", "ConnectionError", "12:00")
+    words = ("shop", "release", "disk", "cache", "database", "ConnectionError", "12:00")
     assert "fail" in said
     assert [word for word in words if word in said] == []
 
