@@ -63,9 +63,8 @@ class HttpCheck:
         if objection:
             raise ValueError(f"the URL {objection}")
         if not isinstance(cast("object", self.expect), Container):
-            raise ValueError(
-                f"expect must hold statuses, such as {{200, 204}}, not {self.expect!r}"
-            )  # noqa: TRY004
+            said = f"expect must hold statuses, such as {{200, 204}}, not {self.expect!r}"
+            raise ValueError(said)  # noqa: TRY004
         if self.method not in {"GET", "HEAD"}:
             raise ValueError(f"method must be GET or HEAD, not {self.method!r}")
         if self.contains and self.method == "HEAD":
