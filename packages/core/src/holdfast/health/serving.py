@@ -29,8 +29,8 @@ PATIENCE: Final = 5.0
 """Seconds that a client has to ask, and again to take the answer."""
 MAX_BODY: Final = 65_536
 """Bytes of a request's body that are read, so that whoever sends one hears the answer."""
-_LOOK: Final = 0.2
-"""Seconds between two looks whether the server is to end."""
+_LOOK: Final = 0.5
+"""Seconds between two looks whether the server is to end, should nothing wake it."""
 
 _Address: TypeAlias = "tuple[str, int]"
 
@@ -44,7 +44,7 @@ class HealthServer:
 
     def __init__(self, server: "_Server") -> None:
         self._server = server
-        self.port: int = server.server_address[1]
+        self.port = server.address[1]
         self._thread = threading.Thread(
             target=self._run, name="holdfast-health-server", daemon=True
         )
@@ -55,12 +55,15 @@ class HealthServer:
         """Listen no more, within a second; what is being answered is. Harmless when closed."""
         if self._thread.is_alive():
             self._server.ending.set()
-            self._server.shutdown()
+            with suppress(OSError):  # wakes it at once
+                socket.create_connection(self._server.address, _LOOK).close()
             self._thread.join()
+            self._server.pool.rest()
         self._server.server_close()
 
     def _run(self) -> None:
-        self._server.serve_forever(_LOOK)
+        while not self._server.ending.is_set():
+            self._server.handle_request()
 
     def _left(self) -> None:
         """Leave the port to the parent: the thread that answers is there."""
@@ -117,6 +120,7 @@ class _Server(TCPServer):
     allow_reuse_address = True
     allow_reuse_port = False  # two processes on one port would answer for each other
     request_queue_size = 128
+    timeout = _LOOK
 
     def __init__(self, address: _Address, endpoints: Endpoints, clock: Clock) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
@@ -124,8 +128,14 @@ class _Server(TCPServer):
         self.clock = clock
         self.ending = threading.Event()
         self._slots = threading.Semaphore(MOST)
-        self._pool = Pool(MOST)
+        self.pool = Pool(MOST)
         super().__init__(address, _Conversation)
+
+    @property
+    def address(self) -> _Address:
+        """Where it listens."""
+        host, port = cast("tuple[str, int]", self.server_address[:2])
+        return host, port
 
     def get_request(self) -> "tuple[socket.socket, _Address]":
         """Accept a connection."""
@@ -138,11 +148,12 @@ class _Server(TCPServer):
     def process_request(self, request: object, client_address: object) -> None:
         """Answer on another thread, as soon as there is one."""
         connection = cast("socket.socket", request)
-        while not self._slots.acquire(timeout=_LOOK):
-            if self.ending.is_set():
-                self.shutdown_request(connection)
-                return
-        self._pool.submit(lambda: self._converse(connection, cast("_Address", client_address)))
+        while not self._slots.acquire(timeout=_LOOK) and not self.ending.is_set():
+            pass
+        if self.ending.is_set():
+            self.shutdown_request(connection)
+            return
+        self.pool.submit(lambda: self._converse(connection, cast("_Address", client_address)))
 
     def _converse(self, connection: socket.socket, address: _Address) -> None:
         try:
