@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -68,7 +68,7 @@ def test_nothing_of_the_environment_is_in_the_way(
 
 
 @contextlib.contextmanager
-def answering(*pieces: bytes) -> Iterator[str]:
+def answering(*pieces: bytes) -> Generator[str]:
     """Answer one request with some bytes, and leave the connection open until the block ends."""
     with socket.create_server(("127.0.0.1", 0)) as listening, contextlib.ExitStack() as ends:
 
