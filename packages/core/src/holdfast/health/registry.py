@@ -301,7 +301,7 @@ class HealthRegistry:
 
         runs = [self.runner.run(check, fresh=fresh) for check in checks]
         self.runner.watch(self.checks)
-        return results(runs, self.tools, within)
+        return results(runs, self.tools, within, fresh=fresh)
 
     def _readiness(self, group: str) -> tuple[CheckResult, ...]:
         why = self.unready if group in {"", READY} else ""

@@ -7,7 +7,7 @@ from typing import Final
 from holdfast.forks import ForkSafeLock, after_fork
 from holdfast.health.check import Check, CheckResult, Ttl
 from holdfast.health.pool import Pool
-from holdfast.health.running import Run, Tools
+from holdfast.health.running import HASTE, Run, Tools
 from holdfast.health.ticker import Ticker
 from holdfast.health.timetable import Timetable
 
@@ -69,7 +69,7 @@ class Runner:
             is_stuck = run.is_going and run.was_late
             if kept is not None and self._is_good(kept) and not (fresh or is_stuck):
                 return kept
-            return run if run.is_going else self._begun(check, run)
+            return run if run.is_going else self._begun(check, run, kept)
 
     def watch(self, checks: Iterable[Check]) -> None:
         """Look at those checks in the background that ask for it; called at every probe, so cheap."""
@@ -96,8 +96,14 @@ class Runner:
         self._ticker.stop(0)
         self._pool.rest()
 
-    def _begun(self, check: Check, before: Run | None) -> Run:
-        run = Run(check, self._tools, doubted=before is not None and before.was_late)
+    def _begun(self, check: Check, before: Run | None, kept: Run | None = None) -> Run:
+        run = Run(
+            check,
+            self._tools,
+            doubted=before is not None and before.was_late,
+            earlier=kept,
+            earlier_for=self._further(kept) if kept is not None else 0.0,
+        )
         self._latest[check.name] = run
         if before is None:
             self._kept.pop(check.name, None)  # that of a check whose place it took
@@ -116,13 +122,23 @@ class Runner:
 
     def _is_good(self, kept: Run) -> bool:
         """Tell whether an answer may still be given, having been looked for so long ago."""
+        return kept.outcome is not None and kept.age < self._life(kept)
+
+    def _life(self, kept: Run) -> float:
+        """Return the seconds for which an answer serves further probes."""
         check, outcome = kept.check, kept.outcome
         if outcome is None:
-            return False
+            return 0.0
         ttl = (check.ttl or self._ttl).of(outcome.status)
         if check.every is not None:
             ttl = max(ttl, check.every * _LATEST + check.timeout)
-        return kept.age < ttl
+        return ttl
+
+    def _further(self, kept: Run) -> float:
+        """Return the seconds for which an answer serves while a check that is slow is looked at anew."""
+        life = self._life(kept)
+        is_slow = kept.took > HASTE and not kept.was_late
+        return life + kept.check.timeout if life and is_slow else 0.0
 
     def _tick(self) -> float | None:
         for name in [name for name in self._planned if name not in self._watched]:
@@ -141,10 +157,13 @@ class Runner:
         return self._table.wait()
 
 
-def results(runs: Iterable[Run], tools: Tools, within: float) -> dict[str, CheckResult]:
+def results(
+    runs: Iterable[Run], tools: Tools, within: float, *, fresh: bool = False
+) -> dict[str, CheckResult]:
     """Wait for runs that were begun at the same time, at most so many seconds for all of them."""
-    until = tools.clock.monotonic() + within
-    return {run.check.name: run.result(until - tools.clock.monotonic()) for run in runs}
+    clock = tools.clock
+    until = clock.monotonic() + within
+    return {run.check.name: run.result(until - clock.monotonic(), fresh=fresh) for run in runs}
 
 
 async def aresults(runs: Iterable[Run], tools: Tools, within: float) -> dict[str, CheckResult]:

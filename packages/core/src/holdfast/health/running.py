@@ -18,7 +18,8 @@ from holdfast.record import text_of, type_name
 from holdfast.redact import Redactor
 
 HASTE: Final = 0.05
-"""Seconds that a probe waits for a check which took too long the last time."""
+"""Seconds that a probe waits for a check which took too long the last time, or that is slow
+and has said something a moment ago."""
 MAX_ERROR: Final = 300
 """Characters kept of an exception's text."""
 
@@ -42,12 +43,24 @@ class Run:
         check: What is run.
         tools: What runs share.
         doubted: Whether the run before took too long: then nobody waits long for this one.
+        earlier: The last that ended, where it may speak for this one until this one is late.
+        earlier_for: Seconds since it ended for which it may.
     """
 
-    def __init__(self, check: Check, tools: Tools, *, doubted: bool = False) -> None:
+    def __init__(
+        self,
+        check: Check,
+        tools: Tools,
+        *,
+        doubted: bool = False,
+        earlier: "Run | None" = None,
+        earlier_for: float = 0.0,
+    ) -> None:
         self.check = check
         self._tools = tools
         self._doubted = doubted
+        self._earlier = earlier
+        self._earlier_for = earlier_for
         self._asked = tools.clock.monotonic()
         self._begun = False
         self._future: Future[CheckResult] = Future()
@@ -77,6 +90,11 @@ class Run:
         return self._tools.clock.monotonic() - self._ended
 
     @property
+    def took(self) -> float:
+        """Seconds that it took, or that it has taken by now."""
+        return self._elapsed()
+
+    @property
     def left(self) -> float:
         """Seconds until it is late, 0 and above."""
         return max(0.0, self.check.timeout - self._elapsed())
@@ -97,21 +115,28 @@ class Run:
         """Call something when it has ended, on the thread that it ends on, or now if it has."""
         self._future.add_done_callback(lambda _: call())
 
-    def result(self, within: float) -> CheckResult:
-        """Wait for what it says, at most so many seconds, or tell that it does not answer."""
-        left = self._patience()
+    def result(self, within: float, *, fresh: bool = False) -> CheckResult:
+        """Wait for what it says, at most so many seconds, or tell that it does not answer.
+
+        Args:
+            within: Seconds at most.
+            fresh: Whether what was said earlier will not do.
+        """
+        earlier = None if fresh else self._spoken_for()
+        left = self._patience(has_word=earlier is not None)
         if self.is_going and min(left, within) > 0:
             wait([self._future], min(left, within))
-        return self.outcome or self._missing(is_cut=within < left)
+        return self.outcome or earlier or self._missing(is_cut=within < left)
 
     async def aresult(self, within: float) -> CheckResult:
         """Wait as `result` does, and leave the running event loop to others."""
-        left = self._patience()
+        earlier = self._spoken_for()
+        left = self._patience(has_word=earlier is not None)
         if self.is_going and min(left, within) > 0:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, within)):
                     await asyncio.wrap_future(self._future)
-        return self.outcome or self._missing(is_cut=within < left)
+        return self.outcome or earlier or self._missing(is_cut=within < left)
 
     def fail(self, output: str) -> None:
         """End it without its having begun."""
@@ -135,6 +160,7 @@ class Run:
 
     def _end(self, result: CheckResult) -> None:
         self._ended = self._tools.clock.monotonic()
+        self._earlier = None
         self._outcome = result
 
     def _judged(self) -> CheckResult:
@@ -162,9 +188,17 @@ class Run:
         details = {"error": text} if text else {}
         return self._finished(HealthStatus.FAIL, type_name(type(error)), details)
 
-    def _patience(self) -> float:
+    def _spoken_for(self) -> CheckResult | None:
+        """Return what the check said earlier, as long as this run is not late and that is not old."""
+        earlier = self._earlier
+        if earlier is None or self.was_late or earlier.age >= self._earlier_for:
+            return None
+        return earlier.outcome
+
+    def _patience(self, *, has_word: bool) -> float:
         """Return the seconds that somebody may still wait for it; below 0 when it is late."""
-        return (HASTE if self._doubted else self.check.timeout) - self._elapsed()
+        hurries = self._doubted or has_word
+        return (HASTE if hurries else self.check.timeout) - self._elapsed()
 
     def _missing(self, *, is_cut: bool) -> CheckResult:
         """Say that it does not answer, in the words that fit how long nobody has heard of it."""
