@@ -377,14 +377,14 @@ def test_what_is_lost_after_a_fork_is_told_of(
     assert runtime.flush(PATIENCE)
     told(runtime, "reporters")
     clock.advance(61)
+    over = told(runtime, "reporters")
     runtime.dispatcher.forget_threads()
-    anew = told(runtime, "reporters")
     fail(runtime)
     assert runtime.flush(PATIENCE)
 
     result = told(runtime, "reporters")
 
-    assert (anew.status.value, result.output) == ("pass", "losing: pager")
+    assert (over.status.value, result.output) == ("pass", "losing: pager")
     assert "reporter 'pager' raised" in capfd.readouterr().err
 
 
