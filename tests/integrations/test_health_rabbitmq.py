@@ -39,7 +39,7 @@ def queue_of(messages: int) -> Generator[str]:
         queue.declare()
         for _ in range(messages):
             Producer(channel).publish("{}", routing_key=name)
-        comes(lambda: queue.queue_declare(passive=True).message_count == messages)
+        comes(lambda: cast("Any", queue).queue_declare(passive=True)[1] == messages)
         try:
             yield name
         finally:
