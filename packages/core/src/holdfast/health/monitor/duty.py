@@ -79,6 +79,7 @@ class Duty:
         may = self._seat is None or self._takes(self._seat)
         if may and not self.is_ours and self._seat is not None:
             self._go_on_from(self._seat.read())
+            self._dirty = True
         elif self.is_ours and not may:
             self._rounds.forget_runs()
         self.is_ours = may

@@ -20,7 +20,7 @@ SOURCE: Final = "monitor"
 """What messages name as their rule."""
 UNSETTLED: Final = "unsettled"
 """Where a report that another process reads has the news that have not arrived."""
-MAX_UNSETTLED: Final = 1000
+MAX_UNSETTLED: Final = 100
 """Announcements that are kept until all channels have them; the oldest give way."""
 
 Announce: TypeAlias = Callable[[News, Callable[[], None]], None]
