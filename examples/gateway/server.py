@@ -3,7 +3,8 @@
     python -m examples.gateway.server --port 9000
 
 They behave as the request says: `?mode=` takes `ok`, `slow`, `error`, `down`, and `busy`, which is
-over when asked again under the same id. The card 4000 0000 0000 0002 is declined, all others are charged. The supplier has begun to
+over when asked again under the same id. `POST /outage` with `{"away": true}` lets the gateway go away, until
+it comes back the same way. The card 4000 0000 0000 0002 is declined, all others are charged. The supplier has begun to
 write its prices in another way, and told nobody.
 """
 
@@ -25,6 +26,7 @@ DECLINED_CARD = "4000000000000002"
 PRICES = {"SKU-881": "39,00 €", "SKU-882": "24,50 €", "SKU-883": "6,90 €"}
 
 _stopping = Event()
+_away = Event()
 _turned_away: set[str] = set()
 _releases = SimpleNamespace(count=0)
 _mails: list[dict[str, object]] = []
@@ -57,7 +59,9 @@ class Answering(BaseHTTPRequestHandler):
             "/reservations": {"releases": _releases.count},
             "/stock": {"pieces": 7},
         }
-        if not self._fails(parse_qs(address.query).get("mode", ["ok"])[0]):
+        if address.path == "/" and _away.is_set():
+            self._hang_up()
+        elif not self._fails(parse_qs(address.query).get("mode", ["ok"])[0]):
             self._answer(200, found.get(address.path, {"status": "pass"}))
 
     def _fails(self, mode: str) -> bool:
@@ -82,6 +86,9 @@ class Answering(BaseHTTPRequestHandler):
     def _do(self, path: str, sent: dict[str, object]) -> None:
         if path == "/charge":
             self._charge(sent)
+        elif path == "/outage":
+            (_away.set if sent.get("away") else _away.clear)()
+            self._answer(200, {"away": _away.is_set()})
         elif path == "/mails":
             _mails.append({**sent, "id": self._id})
             self._answer(200, {"status": "taken"})
@@ -95,7 +102,9 @@ class Answering(BaseHTTPRequestHandler):
             self._answer(200, {"status": "done"})
 
     def _charge(self, payment: dict[str, object]) -> None:
-        if str(payment.get("card", "")).replace(" ", "") == DECLINED_CARD:
+        if _away.is_set():
+            self._hang_up()
+        elif str(payment.get("card", "")).replace(" ", "") == DECLINED_CARD:
             self._answer(402, {"code": "CARD_DECLINED"})
         else:
             self._answer(200, {"receipt": f"receipt-{payment.get('order')}"})

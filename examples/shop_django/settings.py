@@ -3,6 +3,7 @@
 import os
 
 from examples.shop.alerts import ALERTS
+from examples.shop.health import HEALTH
 
 SECRET_KEY = "not-a-secret-but-an-example"  # noqa: S105  # it protects nothing here
 DEBUG = False
@@ -17,6 +18,7 @@ HOLDFAST = {  # holdfast 3
     "LOGGING": {"FORMAT": "json"},
     "HANDLERS": {"CARRIER_AWAY": "examples.shop.delivery:said_last"},
     "ALERTS": ALERTS,
+    "HEALTH": HEALTH,
 }
 
 ROOT_URLCONF = "examples.shop_django.urls"

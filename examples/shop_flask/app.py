@@ -16,6 +16,7 @@ from examples.shop.alerts import ALERTS
 from examples.shop.calculator import CalculatorCode, calculate
 from examples.shop.delivery import Carrier, CarrierAway
 from examples.shop.errors import OutOfStock, ShopCode
+from examples.shop.health import HEALTH
 from examples.shop.openapi import document_of
 from examples.shop.payments import PAYMENT_ERRORS, Gateway
 from examples.shop.requests import (
@@ -56,6 +57,7 @@ def create_app() -> Flask:
         HOLDFAST_LOGGING={"FORMAT": "json"},
         HOLDFAST_HANDLERS={"CARRIER_AWAY": "examples.shop.delivery:said_last"},
         HOLDFAST_ALERTS=ALERTS,
+        HOLDFAST_HEALTH=HEALTH,
         HOLDFAST_CATALOG_PREFIX="/codes",
     )
     errors = Holdfast(app)

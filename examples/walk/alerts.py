@@ -33,7 +33,8 @@ class Alert:
     """What has to be told of one alert until the walk is over."""
 
     name: str
-    errors: int
+    errors: int | None
+    """Errors that it has to tell of; None where that differs."""
     is_over: bool = False
     """Whether a recovery has to be told, too."""
 
@@ -42,6 +43,7 @@ ALERTS = (
     Alert(name="payments", errors=3),
     Alert(name="bug INTERNAL_ERROR", errors=2),
     Alert(name="deployment SERVICE_UNAVAILABLE", errors=1, is_over=True),
+    Alert(name="monitor payment-gateway", errors=None, is_over=True),
 )
 
 
@@ -89,6 +91,6 @@ def objections(told: Iterable[Told]) -> Iterator[str]:
         if stages != wanted:
             yield f"alert {alert.name}: expected {wanted}, got {stages}"
         errors = sum(message.count for message in messages)
-        if errors != alert.errors:
+        if alert.errors not in {errors, None}:
             yield f"alert {alert.name}: expected {alert.errors} errors, got {errors}"
     yield from (f"alert {name}: expected none" for name in found)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from examples.walk.alerts import Told
 from examples.walk.answers import Outcome
+from examples.walk.outage import Seen
 from examples.walk.processes import Server
 from examples.walk.scheduled import Watched
 from examples.walk.statistics import Counted
@@ -123,6 +124,13 @@ def watched(seen: Watched) -> None:
         log_line("record", entry)
     for entry in seen.records[1:3]:
         say(paint(f"          trace_id={json.dumps(entry.get('trace_id'))}", "dim"))
+
+
+def outage(seen: Seen) -> None:
+    """Print how a shop is in the course of an outage."""
+    why = f" ({seen.why})" if seen.why else ""
+    say(f"  ← live {seen.live}, ready {seen.ready}, payment gateway {seen.check}{why}")
+    say(f"  {paint('told    ', 'yellow')}{', then '.join(seen.told) or 'nobody'}")
 
 
 def job(status: int, lines: list[tuple[str, str, str]]) -> None:

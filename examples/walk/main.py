@@ -11,11 +11,12 @@ from threading import Event
 from time import perf_counter
 from types import FrameType
 
-from examples.walk import alerts, display, jobs, scheduled, statistics
+from examples.walk import alerts, display, jobs, outage, scheduled, statistics
 from examples.walk.answers import Outcome, ask, take_at
 from examples.walk.brokers import found
 from examples.walk.expectations import audit, objections, same_body
 from examples.walk.jobs import JOBS, Job
+from examples.walk.outage import MOMENTS, Moment
 from examples.walk.processes import SHOPS, Server, Site, running
 from examples.walk.scheduled import ENTRIES, Entry
 from examples.walk.step import Step
@@ -72,10 +73,12 @@ def planned(site: Site) -> dict[str, list[Planned]]:
         return [(step.title, partial(take_everywhere, step, site)) for step in steps]
 
     by_clock = [(entry.title, partial(watch_entry, entry, site)) for entry in ENTRIES]
+    away = [(moment.title, partial(go_through, moment, site)) for moment in MOMENTS]
     by_night = [(job.title, partial(run_job, job, site)) for job in JOBS]
     return {
         **{section: over_http(steps) for section, steps in WALK.items()},
         "By the clock: a schedule": [*by_clock],
+        "By outage: health, monitored": [*away],
         "By force: a worker whose process is killed": over_http(KILLED),
         "By night: a cron job": [*by_night],
     }
@@ -87,6 +90,19 @@ def watch_entry(entry: Entry, site: Site) -> bool:
     seen = scheduled.watch(entry, site)
     display.watched(seen)
     return _judged("schedule", [*scheduled.objections(entry, seen)])
+
+
+def go_through(moment: Moment, site: Site) -> bool:
+    """Bring about a moment of an outage, and tell whether every shop says so."""
+    outage.switch(site, away=moment.is_away)
+    failed = 0
+    for number, shop in enumerate(site.shops):
+        seen = outage.watch(moment, shop, site)
+        wrong = [*outage.objections(moment, seen)]
+        if not number:
+            display.outage(seen)
+        failed += not _judged(shop.name, wrong)
+    return not failed
 
 
 def run_job(job: Job, site: Site) -> bool:

@@ -195,7 +195,8 @@ class _Cast:
         """Start a process of Python."""
         key = key_of(name)
         database, log = self._folder / f"{key}.sqlite3", self._folder / f"{key}.log"
-        variables = {**self.variables, "SHOP_DATABASE": str(database)}
+        state = self._folder / f"{key}-state"
+        variables = {**self.variables, "SHOP_DATABASE": str(database), "SHOP_STATE": str(state)}
         if "SHOP_GATEWAY" in variables:
             variables["SHOP_ALERTS"] = f"{variables['SHOP_GATEWAY']}/alerts/{key}"
         if name.startswith("Django"):  # alone: a Celery that sees this makes itself part of Django

@@ -25,6 +25,7 @@ from examples.walk.answers import Answer, Outcome, recorded, take
 from examples.walk.brokers import CANDIDATES, MEMORY, Keys, first_open
 from examples.walk.expectations import audit, objections
 from examples.walk.jobs import JOBS
+from examples.walk.outage import MOMENTS
 from examples.walk.processes import SHOPS, Server, Site
 from examples.walk.scheduled import ENTRIES
 from examples.walk.step import Step
@@ -101,7 +102,8 @@ def assert_shown(text: str) -> None:
     complaints = [line for line in text.splitlines() if "✗" in line or ": expected " in line]
     assert complaints == [], text[-3000:]
     steps = [step.title for step in (*STEPS, *KILLED)]
-    titles = [*steps, *(entry.title for entry in ENTRIES), *(job.title for job in JOBS)]
+    others = [*ENTRIES, *JOBS, *MOMENTS]
+    titles = [*steps, *(other.title for other in others)]
     assert all(title in text for title in titles)
     assert f"{len(titles)} of {len(titles)} steps as they should be" in text
     assert len(re.findall(r"(?m)^  ✓ .*%  RESOURCE_NOT_FOUND \d+, ", text)) == len(SHOPS)
@@ -184,7 +186,7 @@ def test_a_walk_with_a_wrong_answer_fails_and_says_what_was_expected(
     """The demo ends with 1, having printed what was expected of whom."""
     wrong = replace(NOT_FOUND, status=410)
     monkeypatch.setattr(main, "WALK", {"Wrong": (NOT_FOUND, wrong)})
-    for rest in ("ENTRIES", "KILLED", "JOBS"):
+    for rest in ("ENTRIES", "KILLED", "JOBS", "MOMENTS"):
         monkeypatch.setattr(main, rest, ())
     monkeypatch.setenv("SHOP_BROKER", MEMORY)
     site = Site(tmp_path, [*servers.values()], servers["Flask, WSGI"])

@@ -53,6 +53,8 @@ TOLD = [
     Told(rule="bug", key="INTERNAL_ERROR", stage="opened", count=1),
     Told(rule="bug", key="INTERNAL_ERROR", stage="continues", count=1),
     Told(rule="deployment", key="SERVICE_UNAVAILABLE", stage="opened", count=1),
+    Told(rule="monitor", key="payment-gateway", stage="opened", count=2),
+    Told(rule="monitor", key="payment-gateway", stage="recovered", count=0),
     Told(rule="deployment", key="SERVICE_UNAVAILABLE", stage="recovered", count=0),
 ]
 
