@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ SLACK: Final = 2.0
 
 CheckSource: TypeAlias = "type[HealthCheck] | HealthCheck | str"
 """A class of theirs, its dotted path, or an instance."""
-Entry: TypeAlias = "type[HealthCheck] | str | tuple[type[HealthCheck], dict[str, object]] | tuple[str, dict[str, object]]"
+Entry: TypeAlias = "type[HealthCheck] | str | tuple[type[HealthCheck] | str, Mapping[str, object]]"
 """An item of `HealthCheckView.as_view(checks=[...])`."""
 
 _Parameters = ParamSpec("_Parameters")
