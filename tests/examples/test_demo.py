@@ -102,8 +102,8 @@ def assert_shown(text: str) -> None:
     complaints = [line for line in text.splitlines() if "✗" in line or ": expected " in line]
     assert complaints == [], text[-3000:]
     steps = [step.title for step in (*STEPS, *KILLED)]
-    others = [*ENTRIES, *JOBS, *MOMENTS]
-    titles = [*steps, *(other.title for other in others)]
+    clocked = [*(entry.title for entry in ENTRIES), *(job.title for job in JOBS)]
+    titles = [*steps, *clocked, *(moment.title for moment in MOMENTS)]
     assert all(title in text for title in titles)
     assert f"{len(titles)} of {len(titles)} steps as they should be" in text
     assert len(re.findall(r"(?m)^  ✓ .*%  RESOURCE_NOT_FOUND \d+, ", text)) == len(SHOPS)
