@@ -17,7 +17,12 @@ _Prefix: TypeAlias = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlaskHealthSettings(HealthSettings):
-    """How the health endpoints answer, and where they are."""
+    """How the health endpoints answer, and where they are.
+
+    Example:
+        >>> FlaskHealthSettings(prefix="/internal/up").prefix
+        '/internal/up'
+    """
 
     prefix: _Prefix | None = "/health"
     """Where the health endpoints are; None turns them off."""
