@@ -3,6 +3,7 @@
 import ast
 import inspect
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from itertools import takewhile
@@ -12,6 +13,7 @@ from typing import Final
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  # Django's name
+from django.db import DEFAULT_DB_ALIAS
 from django.urls import get_resolver
 from django.utils.module_loading import import_string
 
@@ -25,10 +27,12 @@ from holdfast.origin import Origin
 from holdfast_django.asynchrony import is_async
 from holdfast_django.current import project_runtime, project_settings
 from holdfast_django.discovery import discover
+from holdfast_django.probes import Addresses, addresses
 from holdfast_django.routes import routes
 
 MIDDLEWARE: Final = "holdfast_django.middleware.HoldfastMiddleware"
 HANDLER: Final = "holdfast_django.rest_framework.exception_handler"
+SECURITY: Final = "django.middleware.security.SecurityMiddleware"
 CSRF_VIEW: Final = "django.views.csrf.csrf_failure"
 OUR_CSRF_VIEW: Final = "holdfast_django.views.csrf_failure"
 
@@ -205,6 +209,49 @@ def check_policies(**_: object) -> list[CheckMessage]:
     ]
 
 
+def check_health(**_: object) -> list[CheckMessage]:
+    """Tell of probes that are redirected (W013), that do not come first (W014), and of databases that are not (W015)."""
+    told = project_settings().health
+    known = addresses(settings.ROOT_URLCONF) if getattr(settings, "ROOT_URLCONF", None) else None
+    found: list[CheckMessage] = []
+    if told.direct and not (known and known.groups):
+        found.append(
+            Warning(
+                "HEALTH.DIRECT is on, but the root urlconf has no health endpoints.",
+                hint="Add path('health/', include('holdfast_django.urls')) to it.",
+                id="holdfast.W014",
+            )
+        )
+    if known and not told.direct and (redirected := _redirected(known)):
+        found.append(
+            Warning(
+                f"SECURE_SSL_REDIRECT redirects probes that come by plain HTTP, such as of {redirected!r}.",
+                hint="Set HEALTH.DIRECT, or add the addresses to SECURE_REDIRECT_EXEMPT.",
+                id="holdfast.W013",
+            )
+        )
+    found += [
+        Warning(
+            f"HEALTH names the database {alias!r}, which is not in DATABASES, so that no probe asks it.",
+            hint="Spell it as in DATABASES.",
+            id="holdfast.W015",
+        )
+        for alias in dict.fromkeys((*told.databases, *told.migrations))
+        if alias not in {DEFAULT_DB_ALIAS, *settings.DATABASES}
+    ]
+    return found
+
+
+def _redirected(known: Addresses) -> str:
+    """Return the address of a health endpoint that SecurityMiddleware redirects, or an empty string."""
+    if not settings.SECURE_SSL_REDIRECT or SECURITY not in settings.MIDDLEWARE:
+        return ""
+    exempt = [re.compile(pattern) for pattern in settings.SECURE_REDIRECT_EXEMPT]
+    return next(
+        (f"/{path}" for path in known.groups if not any(each.search(path) for each in exempt)), ""
+    )
+
+
 CHECKS: Final = (
     check_middleware,
     check_error_views,
@@ -217,6 +264,7 @@ CHECKS: Final = (
     check_codes,
     check_targets,
     check_policies,
+    check_health,
 )
 """All of them; registered when the app is ready."""
 
