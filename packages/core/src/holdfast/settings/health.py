@@ -20,13 +20,13 @@ class TtlSettings(Section):
     """For how long what a check said answers further probes, by its status."""
 
     passing: Annotated[float, Range(0, 3600)] = 1.0
-    """Seconds, 0 to 3600."""
+    """Seconds for which `pass` answers further probes, 0 to 3600."""
 
     warning: Annotated[float, Range(0, 3600)] = 1.0
-    """Seconds, 0 to 3600."""
+    """Seconds for which `warn` answers further probes, 0 to 3600."""
 
     failing: Annotated[float, Range(0, 3600)] = 1.0
-    """Seconds, 0 to 3600."""
+    """Seconds for which `fail` answers further probes, 0 to 3600."""
 
     def ttl(self) -> Ttl:
         """Return the times."""
