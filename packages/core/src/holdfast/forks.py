@@ -53,6 +53,7 @@ class ForkSafeLock:
 
 _locks: "weakref.WeakSet[ForkSafeLock]" = weakref.WeakSet()
 _resets: "list[weakref.WeakMethod[Callable[[], None]]]" = []
+_notes: "list[weakref.WeakMethod[Callable[[], None]]]" = []
 
 
 def after_fork(reset: Callable[[], None]) -> None:
@@ -65,14 +66,32 @@ def after_fork(reset: Callable[[], None]) -> None:
     _resets.append(weakref.WeakMethod(reset))
 
 
+def after_forking(note: Callable[[], None]) -> None:
+    """Call a method in every process that has forked, as long as its object lives.
+
+    Args:
+        note: A bound method.
+    """
+    _notes[:] = [known for known in _notes if known() is not None]
+    _notes.append(weakref.WeakMethod(note))
+
+
 def _renew() -> None:
     for lock in tuple(_locks):
         lock.renew()
-    for known in tuple(_resets):
-        reset = known()
-        if reset is not None:
-            reset()
+    _call(_resets)
+
+
+def _tell() -> None:
+    _call(_notes)
+
+
+def _call(methods: "list[weakref.WeakMethod[Callable[[], None]]]") -> None:
+    for known in tuple(methods):
+        method = known()
+        if method is not None:
+            method()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew)
+    os.register_at_fork(after_in_child=_renew, after_in_parent=_tell)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final, TypedDict, Unpack
 
 from holdfast.clock import SystemClock
-from holdfast.forks import after_fork
+from holdfast.forks import after_fork, after_forking
 from holdfast.health.check import DEFAULT_TIMEOUT, Check, CheckFunction, CheckResult
 from holdfast.health.monitor.duty import Duty, Ties
 from holdfast.health.monitor.following import Following
@@ -19,8 +19,10 @@ from holdfast.health.registry import HealthRegistry
 from holdfast.health.runner import Runner
 from holdfast.health.ticker import Ticker
 
-SETTLING: Final = 2.0
+SETTLING = 2.0
 """Seconds in which a process that has begun, or was forked, may still fork: nothing is opened meanwhile."""
+STANDING_BACK: Final = 3.0
+"""Intervals for which a process that has forked leaves it to others to monitor."""
 HISTORY: Final = 100
 
 
@@ -84,12 +86,21 @@ class HealthMonitor:
         self._wanted = False
         self._not_before = 0.0
         after_fork(self._go_on)
+        after_forking(self._stand_back)
 
     def _go_on(self) -> None:
         """Begin anew in a forked child, whose threads did not come along."""
         self._duty.reset()
         if self._wanted:
             self.start_later()
+
+    def _stand_back(self) -> None:
+        """Let a child of this process monitor rather than this one, unless it does already.
+
+        What a server's master has open, every worker that it forks later would have open too.
+        """
+        if not self._duty.is_ours:
+            self._not_before = SystemClock().monotonic() + STANDING_BACK * self._watch.interval
 
     @property
     def is_running(self) -> bool:
