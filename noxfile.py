@@ -338,6 +338,14 @@ def herd(session: nox.Session) -> None:
 
 
 @nox.session(requires=["wheels"])
+def probes(session: nox.Session) -> None:
+    """Probe servers for a minute each while checks hang and the database is cut; takes --write, cases."""
+    distributions, _, _ = SUITES["rest"]
+    install(session, *map(wheel, distributions), groups=("servers", "drivers"))
+    session.run("python", "-m", "benchmarks.probes", *session.posargs, env={"PYTHONPATH": ""})
+
+
+@nox.session(requires=["wheels"])
 def upstream(session: nox.Session) -> None:
     """Run pybreaker's own tests against the drop-in class; takes the path of a checkout of pybreaker."""
     if not session.posargs:
