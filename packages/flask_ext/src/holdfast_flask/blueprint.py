@@ -4,9 +4,9 @@ import weakref
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from flask import Blueprint, Flask, Response, abort, current_app, request
+from flask import Blueprint, Flask, Request, Response, abort, current_app, request
 
 from holdfast import environment
 from holdfast.health.check import BUILT_IN_GROUPS
@@ -38,9 +38,10 @@ def health_blueprint(runtime: Runtime, prefix: str = "/health") -> Blueprint:
         environment.take_over(runtime)
         if not runtime.probes.knows(group):
             abort(404)
-        caller = _caller(current_app, request.environ)
-        answer = runtime.probes.answer(probe_of(request.environ, group, caller))
-        request.environ[EXPECTED] = True
+        asking = cast("Request", request._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001  # as Flask documents
+        caller = _caller(current_app, asking)
+        answer = runtime.probes.answer(probe_of(asking.environ, group, caller))
+        asking.environ[EXPECTED] = True
         response = Response(
             answer.body, answer.status, answer.headers, content_type=answer.content_type
         )
@@ -66,14 +67,18 @@ def front(app: Flask, runtime: Runtime, prefix: str) -> Front:
         runtime: Whose checks are run.
         prefix: Path of the report, without a slash at its end.
     """
-    return Front(app.wsgi_app, runtime, prefix, partial(_caller, app))
+
+    def caller(environ: "WSGIEnvironment") -> Caller:
+        return _caller(app, app.request_class(environ))
+
+    return Front(app.wsgi_app, runtime, prefix, caller)
 
 
-def _caller(app: Flask, environ: "WSGIEnvironment") -> Caller:
+def _caller(app: Flask, asking: Request) -> Caller:
     return Caller(
-        authorization=environ.get("HTTP_AUTHORIZATION", ""),
-        address=environ.get("REMOTE_ADDR") or "",
-        request=app.request_class(environ),
+        authorization=asking.environ.get("HTTP_AUTHORIZATION", ""),
+        address=asking.remote_addr or "",
+        request=asking,
         is_trusted=app.debug,
     )
 
