@@ -19,11 +19,12 @@ METRICS: Final = "metrics"
 MAX_TAGS: Final = 20
 OK: Final = 200
 UNAVAILABLE: Final = 503
-_HEADERS: Final = {
+HEADERS: Final = {
     "Cache-Control": "no-store",
     "Vary": "Accept, Authorization",
     "X-Content-Type-Options": "nosniff",
 }
+"""What goes with every answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +125,7 @@ class Probes:
             group: `live`, `ready`, `startup` or one's own; empty: all.
         """
         report = self.registry.report(group, within=self._time_limit)
-        return self._page(report, detailed=True)
+        return self.shown(report, detailed=True)
 
     def _asked(self, probe: Probe, *, detailed: bool) -> Probe:
         group = "" if probe.group in RESERVED_GROUPS else probe.group
@@ -133,18 +134,24 @@ class Probes:
     def _rendered(self, probe: Probe, report: HealthReport, *, detailed: bool) -> ProbeAnswer:
         media = METRICS_MEDIA if probe.group == METRICS else MEDIA
         format_ = FORMATS[chosen(probe.format, probe.accept, media)]
-        body = format_.render(self._page(report, detailed=detailed))
+        body = format_.render(self.shown(report, detailed=detailed))
         failed = report.status is HealthStatus.FAIL and not format_.always_ok
         retry = {"Retry-After": self._retry_after} if failed else {}
         return ProbeAnswer(
             status=UNAVAILABLE if failed else OK,
             content_type=format_.content_type,
             body=b"" if probe.is_head else body,
-            headers={**_HEADERS, **format_.headers, **retry},
+            headers={**HEADERS, **format_.headers, **retry},
             length=len(body),
         )
 
-    def _page(self, report: HealthReport, *, detailed: bool) -> Page:
+    def shown(self, report: HealthReport, *, detailed: bool) -> Page:
+        """Return what of a report may be shown, without secrets in any name.
+
+        Args:
+            report: Of the registry.
+            detailed: Whether to somebody who sees more than the status.
+        """
         now = self.registry.clock.now()
         if not detailed:
             return Page(report=report, detailed=False, time=now)

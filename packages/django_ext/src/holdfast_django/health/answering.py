@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 from holdfast.errors import ResourceNotFoundError
 from holdfast.health.disclosure import Caller
-from holdfast.health.probes import METRICS, Probe, ProbeAnswer, Probes
+from holdfast.health.probes import HEADERS, METRICS, Probe, ProbeAnswer, Probes
 from holdfast.health.rendering.formats import MEDIA, chosen
 from holdfast_django.capture import explain
 from holdfast_django.current import project_runtime, project_settings
@@ -22,7 +22,7 @@ from holdfast_django.responses import silence
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from holdfast.health.report import HealthReport
+    from holdfast.health.rendering.page import Page
 
 SAFE: Final = ("GET", "HEAD")
 _FEEDS: Final = {"application/atom+xml": "atom", "application/rss+xml": "rss"}
@@ -49,7 +49,7 @@ def answer(request: HttpRequest, group: str = "") -> HttpResponse:
     detailed = probes.sees_details(probe.caller)
     limit = project_settings().health.time_limit
     report = probes.registry.report(group, tags=probe.tags if detailed else (), within=limit)
-    return _finished(request, _feed(request, feed, report, detailed=detailed))
+    return _finished(request, _feed(request, feed, probes.shown(report, detailed=detailed)))
 
 
 async def aanswer(request: HttpRequest, group: str = "") -> HttpResponse:
@@ -67,7 +67,7 @@ async def aanswer(request: HttpRequest, group: str = "") -> HttpResponse:
         return _finished(request, _response(await probes.aanswer(probe, detailed=detailed)))
     limit, tags = project_settings().health.time_limit, probe.tags if detailed else ()
     report = await probes.registry.areport(group, tags=tags, within=limit)
-    return _finished(request, _feed(request, feed, report, detailed=detailed))
+    return _finished(request, _feed(request, feed, probes.shown(report, detailed=detailed)))
 
 
 def _asked(request: HttpRequest, group: str) -> tuple[Probes, Probe]:
@@ -123,9 +123,10 @@ def _is_addressable(request: HttpRequest) -> bool:
     return True
 
 
-def _feed(
-    request: HttpRequest, name: str, report: "HealthReport", *, detailed: bool
-) -> HttpResponse:
+def _feed(request: HttpRequest, name: str, page: "Page") -> HttpResponse:
     # By name: django-health-check is loaded for those alone who want a feed in front of their project.
     render = importlib.import_module("holdfast_django.health.feeds").render_feed
-    return cast("Callable[..., HttpResponse]", render)(request, name, report, detailed=detailed)
+    made = cast("Callable[..., HttpResponse]", render)(request, name, page)
+    for header, value in HEADERS.items():
+        made.headers[header] = value
+    return made
