@@ -173,9 +173,8 @@ def make_monitor(owner: Monitored) -> "HealthMonitor":
     from holdfast.health import monitor  # noqa: PLC0415  # for whoever monitors
 
     told, alerts = owner.settings.health.monitor, owner.alerts
-    service = owner.settings.service
-    name = service if service != UNNAMED else f"{service} in {Path.cwd()}"
-    seat = monitor.Seat(told.state, name) if monitor.IS_SHARED else None
+    is_shared = monitor.IS_SHARED and not owner.settings.reporting.inline  # tests share nothing
+    seat = monitor.Seat(told.state, _host_wide(owner.settings)) if is_shared else None
 
     def announce(news: "News", settled: "Callable[[], None]") -> None:
         if alerts is not None:
@@ -194,6 +193,12 @@ def make_monitor(owner: Monitored) -> "HealthMonitor":
         ),
         chance=owner.chance,
     )
+
+
+def _host_wide(settings: Settings) -> str:
+    """Return what tells a service from the others of its host."""
+    is_named = settings.service != UNNAMED
+    return settings.service if is_named else f"{settings.service} in {Path.cwd()}"
 
 
 def notes() -> list[Reporter]:
