@@ -158,6 +158,7 @@ def test_a_broker_that_is_away_fails_soon(broker: str, port: int, tmp_path: Path
             return CeleryWorkersCheck(app, timeout=SHORT)
 
         found = course(check_of, port)
+        assert cast("Any", app.amqp)._producer_pool is None  # the application's own are left alone
 
     nobody = ("fail", "0 of 1 workers answered in 0.3 s")
     refused = "ConnectionError" if broker == REDIS else "ConnectionRefusedError"

@@ -45,8 +45,7 @@ class RabbitCheck:
     """
 
     url: str = field(repr=False)
-    """Such as `amqp://user:password@localhost:5672/vhost`; several, divided by `;`, are tried in
-    turn."""
+    """URL of the broker; several, divided by `;`, are tried in turn."""
     _: KW_ONLY
     queue: str = ""
     """A queue that has to be there, and whose length and consumers are told."""

@@ -44,7 +44,7 @@ class NatsCheck:
     """
 
     servers: str | Sequence[str] = field(repr=False)
-    """A URL such as `nats://user:password@localhost:4222`, or several: one has to answer."""
+    """URL of a server, or of several, one of which has to answer."""
     _: KW_ONLY
     jetstream: bool = False
     """Whether JetStream has to be there, for this user."""

@@ -65,8 +65,8 @@ class RedisCheck:
     """
 
     target: Target = field(repr=False)
-    """A URL such as `redis://localhost:6379/0`, or a client of the project's: `redis.Redis`, the
-    one of a Sentinel, or `RedisCluster`."""
+    """URL of the server, or a client of the project's; that may be the one of a Sentinel, or a
+    `RedisCluster`."""
     _: KW_ONLY
     timeout: float = TIMEOUT
     """Seconds, above 0, that connecting and each answer may take."""

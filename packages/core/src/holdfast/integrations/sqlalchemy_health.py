@@ -57,7 +57,7 @@ class DatabaseCheck:
     """
 
     target: Engine | URL | str = field(repr=False)
-    """An `Engine` of the project's, or a URL: then every look makes a connection of its own."""
+    """An `Engine` of the project's, or a URL, with which every look makes a connection of its own."""
     _: KW_ONLY
     timeout: float = TIMEOUT
     """Seconds, above 0, after which a connection that does not answer is cut, where the driver
