@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast import Severity
+from holdfast import Runtime, Severity
 from holdfast.health import Finding, HealthStatus, degraded
 from holdfast.health.monitor import Recovery, Watch
 from holdfast.settings import Settings, SettingsError, load_settings
@@ -587,6 +587,15 @@ def test_alerts_of_the_monitor_need_no_rules(state: str) -> None:
     assert runtime.alerts is not None
     sent = {told.reporter: told.delivered for told in runtime.alerts.deliveries()}
     assert sent == {"log": 2, "other": 0}
+
+
+def test_channels_without_rules_make_no_event_worth_its_while() -> None:
+    """Who has them for the monitor pays for no other event."""
+    alerts = {"CHANNELS": {"log": {"KIND": "log"}}}
+    runtime = Runtime(load_settings(Settings, {"REPORTERS": (), "ALERTS": alerts}))
+
+    assert not runtime.is_heard
+    runtime.close()
 
 
 def test_a_channel_that_is_not_there_is_a_mistake_in_the_settings() -> None:

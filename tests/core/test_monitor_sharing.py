@@ -256,7 +256,7 @@ def test_who_lost_the_seat_stands_back(tmp_path: Path) -> None:
     "text",
     ["", "{", "[]", "null", '{"services": {"database": {}}}', '{"services": 3, "time": "x"}'],
 )
-def test_a_file_that_makes_no_sense_is_replaced(
+def test_a_file_without_sense_is_replaced(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The monitor begins anew, and says at most once what is wrong."""
@@ -309,6 +309,20 @@ def test_where_there_can_be_no_lock_every_process_monitors(
         "holdfast: monitor: its folder of state raised FileExistsError; "
         "set HEALTH.MONITOR.STATE to one that this user can write to\n"
     )
+
+
+@pytest.mark.parametrize("wrong", ["checks", "last_check", "outage"])
+def test_a_report_with_a_wrong_value_is_none(wrong: str, tmp_path: Path) -> None:
+    """Nothing that would hurt later is taken from the file."""
+    (watched,) = several(tmp_path, Subject())
+    watched.monitor.tick()
+    watched.monitor.stop()
+    (file,) = tmp_path.glob("*.json")
+    told = json.loads(file.read_text())
+    told["services"]["database"][wrong] = "nonsense"
+
+    with pytest.raises(ValueError, match=r"no report|invalid literal|isoformat"):
+        parsed(told, watched.clock.now())
 
 
 def test_nobody_else_can_read_what_is_left(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ SETTLING = 2.0
 """Seconds in which a process that has begun, or was forked, may still fork: nothing is opened meanwhile."""
 STANDING_BACK: Final = 3.0
 """Intervals for which a process that has forked leaves it to others to monitor."""
+BEAT: Final = 30.0
+"""Seconds at most until checks that were registered are known, and a seat that is free is taken."""
 HISTORY: Final = 100
 
 
@@ -192,7 +194,8 @@ class HealthMonitor:
         self._wanted = False
         in_time = self._ticker.stop(timeout)
         for run in self._rounds.going():
-            in_time = run.wait(max(0.0, until - clock.monotonic())) and in_time
+            left = until - timeout / 2 - clock.monotonic()  # the rest is for what is to be told
+            in_time = run.wait(max(0.0, left)) and in_time
         if self._duty.is_ours:
             self._duty.take_in()
         self._duty.give_back(max(0.0, until - clock.monotonic()))
@@ -207,7 +210,7 @@ class HealthMonitor:
             Seconds until the next.
         """
         if not self._duty.take():
-            return self._watch.interval
+            return self._beat
         self._begin()
         while runs := self._rounds.going():
             for run in runs:
@@ -273,7 +276,7 @@ class HealthMonitor:
         if settling > 0:
             return settling
         if not self._duty.take():
-            return self._watch.interval * (0.9 + 0.2 * self._chance.random())
+            return self._beat * (0.9 + 0.2 * self._chance.random())
         self._begin()
         self._duty.take_in()
         return self._wait()
@@ -284,4 +287,8 @@ class HealthMonitor:
 
     def _wait(self) -> float:
         """Return the seconds until the next round; checks that are registered meanwhile wait for it."""
-        return min(self._rounds.wait(), self._watch.interval)
+        return min(self._rounds.wait(), self._beat)
+
+    @property
+    def _beat(self) -> float:
+        return min(self._watch.interval, BEAT)

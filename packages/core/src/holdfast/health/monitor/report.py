@@ -9,6 +9,7 @@ from holdfast.health.monitor.standing import Standing, State
 from holdfast.redact import JsonValue
 
 _TIMES: Final = frozenset({"since", "last_check", "last_success", "last_failure", "next_attempt"})
+_TEXTS: Final = frozenset({"id", "output", "state"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,12 +172,15 @@ def _service(said: Mapping[str, object]) -> ServiceReport:
 
 def _known(kind: type, said: Mapping[str, object]) -> dict[str, object]:
     found = {each.name: said[each.name] for each in fields(kind)}
-    moments = {
-        name: datetime.fromisoformat(str(value))
-        for name, value in found.items()
-        if name in _TIMES and value is not None
-    }
-    return found | moments
+    return {name: _value(name, value) for name, value in found.items()}
+
+
+def _value(name: str, value: object) -> object:
+    if name in _TEXTS:
+        return str(value)
+    if name not in _TIMES:
+        return int(str(value))
+    return None if value is None else datetime.fromisoformat(str(value))
 
 
 def _plain(facts: Mapping[str, object]) -> dict[str, object]:
