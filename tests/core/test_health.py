@@ -376,8 +376,16 @@ def test_the_health_of_the_current_runtime_is_asked() -> None:
         health_check.register_check("orders", lambda: False, critical=False, timeout=2.0)
         assert health_check.run_all_checks()["orders"].status is HealthStatus.WARN
         assert health_check.get_health_status().status is HealthStatus.WARN
+        assert health_check.check("orders").status is HealthStatus.WARN
+        health_check.mark_unready("warming up")
+        assert one.health.unready == "warming up"
+        health_check.mark_ready()
+        assert one.health.unready == ""
     with activated(other):
         assert health_check.run_all_checks() == {}
 
     (check,) = one.health.checks
     assert (check.name, check.critical, check.timeout) == ("orders", False, 2.0)
+    with activated(one):
+        health_check.unregister_check("orders")
+    assert one.health.checks == ()

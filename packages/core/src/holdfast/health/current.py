@@ -39,6 +39,10 @@ class CurrentHealth:
         """Run every check and return what they add up to."""
         return _registry().get_health_status()
 
+    def check(self, name: str, *, fresh: bool = False) -> CheckResult:
+        """Return what one check says; see `HealthRegistry.check`."""
+        return _registry().check(name, fresh=fresh)
+
     def mark_unready(self, reason: str) -> None:
         """Let readiness fail until `mark_ready`; see `HealthRegistry.mark_unready`."""
         _registry().mark_unready(reason)
