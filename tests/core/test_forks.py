@@ -181,3 +181,27 @@ print(set(codes), dispatcher.flush(5), dispatcher.deliveries()[0].delivered)
 """
 
     assert run_script(REPORTS + script) == ["{0} True 40"]
+
+
+def test_who_has_forked_is_told() -> None:
+    """A method is called in the parent, not in the child, and not when its object is gone."""
+    script = """
+import os
+from holdfast.forks import after_forking
+
+class Counting:
+    def __init__(self):
+        self.forks = 0
+        after_forking(self.note)
+    def note(self):
+        self.forks += 1
+
+counting, gone = Counting(), Counting()
+del gone
+child = os.fork()
+if not child:
+    os._exit(counting.forks)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), counting.forks)
+"""
+
+    assert run_script(script) == ["0 1"]

@@ -11,7 +11,7 @@ from holdfast.forks import ForkSafeLock, after_fork
 from holdfast.health.check import CheckResult
 from holdfast.health.monitor.report import MonitorReport, ServiceReport
 from holdfast.health.monitor.service import Service, Step
-from holdfast.health.monitor.standing import Change, State
+from holdfast.health.monitor.standing import Change
 from holdfast.health.monitor.telling import attempted, event_of, news_of
 from holdfast.health.runner import Runner
 from holdfast.health.running import Run
@@ -192,8 +192,6 @@ class Rounds:
             yield self._tell_attempt(service, step.result)
         if step.change is Change.FAILED:
             self._plan_attempt(service)
-        if service.standing.state is not State.UNHEALTHY:
-            self._attempts.cancel(service.name)
         if step.change is not None:
             yield Told(event_of(service, step, step.change), _news(service, step))
 
