@@ -23,6 +23,7 @@ app = Flask("leaving")
 app.config["HOLDFAST_SERVICE"] = "leaving"
 app.config["HOLDFAST_REPORTERS"] = ["tests.paths.leaving_reporter:reporter"]
 app.config["HOLDFAST_CRASH"] = json.loads(os.environ["HOLDFAST_TEST_CRASH"])
+app.config["HOLDFAST_HEALTH"] = {"DETAILS": "always"}
 Holdfast(app)
 
 
