@@ -9,6 +9,7 @@ import pytest
 from holdfast.clock import SystemClock
 from holdfast.health import HealthRegistry
 from holdfast.health.monitor import HealthMonitor, Recovery, Ties, Watch
+from holdfast.health.monitor import monitor as home
 from tests.core.monitors import Kept, Subject, Watched
 from tests.core.test_forks import run_script
 
@@ -111,7 +112,8 @@ def test_a_hung_service_delays_no_other_and_has_an_outage(
     monitor.start()
     until(lambda: ("hung", "opened") in kept.stages())
 
-    assert fine.looks > 5
+    seen = fine.looks
+    until(lambda: fine.looks > seen + 5)
     assert hung.looks == 1
     assert threads().count("holdfast-health") <= 2
     assert "no answer in 0.1 s" in monitor.get_report().services["hung"].standing.output
@@ -194,8 +196,9 @@ def test_a_service_that_is_added_while_it_runs_is_looked_at_at_once() -> None:
     assert monitor.stop(PATIENCE)
 
 
-def test_an_application_that_begins_looks_a_little_later() -> None:
+def test_an_application_that_begins_looks_a_little_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """It may still fork, as a server does that has loaded it: nothing is opened before."""
+    monkeypatch.setattr(home, "SETTLING", PATIENCE)
     monitor = HealthMonitor()
     subject = Subject()
     monitor.start_later()
