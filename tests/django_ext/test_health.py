@@ -162,6 +162,12 @@ def test_a_group_has_an_address_of_its_own_where_one_wants_it(
     assert (response.status, response.json()["status"]) == (200, "pass")
 
 
+def test_the_view_takes_no_checks() -> None:
+    """They would not be asked; the message says where they belong."""
+    with pytest.raises(TypeError, match="register_health_checks"):
+        HealthView.as_view(checks=["health_check.Cache"])
+
+
 def test_live_passes_whatever_fails(ask: Ask, registry: HealthRegistry) -> None:
     """A restart mends no database."""
     registry.register_check("orders", fail)

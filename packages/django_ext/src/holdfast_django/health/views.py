@@ -25,7 +25,16 @@ class HealthView(HealthCheckView):  # type: ignore[misc]  # ships no annotations
 
     @classmethod
     def as_view(cls, **initkwargs: object) -> View:
-        """Return the view, which probes reach without a login."""
+        """Return the view, which probes reach without a login.
+
+        Raises:
+            TypeError: When it is given `checks`.
+        """
+        if "checks" in initkwargs:
+            raise TypeError(
+                "HealthView takes no checks, it asks those of the registry: add them there by "
+                "register_health_checks([...]), and name their group here"
+            )
         return exposed(super().as_view(**initkwargs))
 
     async def dispatch(self, request: HttpRequest, *_: object, **captured: str) -> HttpResponse:
