@@ -320,6 +320,21 @@ def storm(session: nox.Session) -> None:
 
 
 @nox.session(requires=["wheels"])
+def outages(session: nox.Session) -> None:
+    """Let each dependency of a service go away and come back twenty times; needs the servers."""
+    distributions, groups, _ = SUITES["rest"]
+    install(session, *map(wheel, distributions), groups=tuple(groups))
+    session.run(
+        *("python", "-m", "pytest", "-s", "tests/paths/test_outages.py", *session.posargs),
+        env={
+            "PYTHONPATH": "",
+            "HOLDFAST_TEST_OUTAGES": "20",
+            "HOLDFAST_REQUIRE_SERVICES": "1",
+        },
+    )
+
+
+@nox.session(requires=["wheels"])
 def kills(session: nox.Session) -> None:
     """Kill 200 children of a Celery worker on each broker, and see that nothing is lost or hangs."""
     distributions, groups, _ = SUITES["rest"]
