@@ -32,7 +32,7 @@ def ask_wsgi(
     path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, **environ: str
 ) -> Reply:
     """Ask through a synchronous stack."""
-    client = Client(raise_request_exception=False)
+    client = Client(enforce_csrf_checks=True, raise_request_exception=False)
     return _reply(client.generic(method, path, headers=headers, **environ))  # type: ignore[arg-type]  # of the environment
 
 
@@ -42,7 +42,7 @@ def ask_asgi(
     """Ask through an asynchronous stack."""
 
     async def ask() -> Reply:
-        client = AsyncClient(raise_request_exception=False)
+        client = AsyncClient(enforce_csrf_checks=True, raise_request_exception=False)
         return _reply(await client.generic(method, path, headers=headers, **environ))  # type: ignore[arg-type]  # of the scope
 
     return asyncio.run(ask())

@@ -250,7 +250,10 @@ def test_missing_migrations_fail(alias: str) -> None:
     finally:
         connection.close()
     assert found is not None
-    assert (found.status, found.output) == (HealthStatus.FAIL, "14 migrations are not applied")
+    assert (found.status, found.output) == (
+        HealthStatus.FAIL,
+        "migrations that are not applied: 14",
+    )
     assert "contenttypes.0001_initial" in str(found.details["first"])
     assert "django_migrations" not in tables
 

@@ -64,7 +64,7 @@ class MigrationsCheck:
         names = [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
         return Finding(
             status=HealthStatus.FAIL,
-            output=f"{len(names)} migrations are not applied",
+            output=f"migrations that are not applied: {len(names)}",
             details={"first": names[:_MAX_SHOWN]},
         )
 
