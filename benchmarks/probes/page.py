@@ -1,5 +1,6 @@
 """The page of the documentation about probes under trouble."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -25,7 +26,7 @@ refused, then it is back.
 
 ![Time to answer, the worst of each second, on a scale from a millisecond to ten seconds](probes.svg)
 
-Written by `nox -s probes -- --write`. The session fails when, with holdfast, a live probe takes more than
+Written by `nox -s probes -- --write`, here on {processors} processors. The session fails when, with holdfast, a live probe takes more than
 twice what the empty view takes in the same run (the medians and 95 of 100 are compared, and 99 of 100 with its
 worst: beyond that are four probes, and which of them meets a queue is chance), when readiness is answered later
 than its time limit ({limit:g} s) and {slack:.0f} ms, and when threads, connections or memory grow.
@@ -49,7 +50,8 @@ load, at the end, and the most at any moment.
 **Liveness asks nothing** but whether the process answers, so that nothing but a lack of workers can delay it.
 Where it is as late as the empty view, that is what happened: a synchronous worker that waits for a check answers
 nobody else, and when all four wait, everybody waits in the queue of the kernel. With holdfast that happens in
-the first second, as long as a check may take the first time that it hangs in each worker, and to everybody alike.
+the first second and when the database is cut: a check takes all the time that it may the first time that it hangs
+in each process. What is looked at in the background does not take it from requests when it begins to hang later.
 
 **A check runs once at a time.** Who asks while it runs shares the run; a check that hangs holds one thread
 and one connection of each process, not one for every probe. Once it took too long, nobody waits longer
@@ -63,14 +65,15 @@ background*), and after the first look no probe waits for any.
 not sent: the event loop made for the request waits at its end for the thread of the check that hangs, and the
 worker with it, for {hangs:.0f} s. Behind ASGI the checks that hang fill the threads of the loop's default
 executor (six on two processors), after which every other check times out as well; and since Django logs
-answers of 400 and above on that same executor, a failing probe is not answered until a thread is free.
-Its liveness here is a view without checks.
+answers of 400 and above on that same executor, a failing probe is not answered until a thread is free, and
+neither is any other 404 of the project. Its liveness here is a view without checks.
 """
 
 
 def page(outcomes: Sequence[Outcome]) -> str:
     """Return the page."""
     return _TEXT.format(
+        processors=os.cpu_count(),
         rate=RATE,
         seconds=outcomes[0].seconds,
         hangs=HANGS,

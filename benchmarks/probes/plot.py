@@ -57,7 +57,7 @@ def _panel(outcome: Outcome) -> Iterator[str]:
             shade, name = _SHADES[link]
             x = round(share * _WIDTH, 1)
             yield f'<rect x="{x}" width="{(end - share) * _WIDTH:.1f}" height="{_HEIGHT}" fill="{shade}"/>'
-            yield f'<text x="{x + 4}" y="{_HEIGHT - 6}" fill="#868e96" font-size="10">database {name}</text>'
+            yield f'<text x="{x + 4}" y="14" fill="#868e96" font-size="10">database {name}</text>'
     for seconds, mark in _MARKS.items():
         y = _y(seconds)
         yield f'<line x2="{_WIDTH}" y1="{y}" y2="{y}" stroke="#dee2e6"/>'
