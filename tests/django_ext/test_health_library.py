@@ -173,9 +173,9 @@ def test_what_is_no_check_of_theirs_is_refused(given: object) -> None:
 
 
 def test_a_check_of_theirs_that_hangs_holds_up_nobody(registry: HealthRegistry) -> None:
-    """Our time limit holds, and it is not started again while it hangs."""
-    clock, hanging = SystemClock(), Hanging()
-    registry.register_check("theirs", HealthCheckOf(hanging), timeout=0.1)
+    """Our time limit holds, and it is not started again while it hangs, when they have given up as well."""
+    clock, hanging = SystemClock(), Hanging(timeout=timedelta(seconds=-0.95))  # and a second more
+    registry.register_check("theirs", HealthCheckOf(hanging), timeout=0.2)
     begun = clock.monotonic()
 
     first, second = registry.check("theirs"), registry.check("theirs", fresh=True)
