@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -18,6 +19,10 @@ from holdfast.forks import _renew
 from holdfast.health import Check, CheckResult, HealthRegistry, HealthStatus
 from holdfast.resilience.deadline import deadline, remaining
 from holdfast.testing import FakeClock, RecordingRuntime
+
+if TYPE_CHECKING:
+    from holdfast.health.check import CheckFunction
+    from holdfast.health.registry import CheckOptions
 
 
 def raises() -> object:
@@ -344,13 +349,25 @@ def test_a_check_can_be_taken_away(registry: HealthRegistry) -> None:
     assert registry.run_all_checks() == {}
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
-def test_an_impossible_timeout_is_refused(registry: HealthRegistry, timeout: float) -> None:
-    """A timeout that is not above 0 is told at once, with the name of the check."""
-    with pytest.raises(ValueError, match="'one'"):
-        registry.register_check("one", raises, timeout=timeout)
+@pytest.mark.parametrize("seconds", [0, -1, math.nan, math.inf, 86_401])
+@pytest.mark.parametrize("option", ["timeout", "every"])
+def test_an_impossible_time_is_refused(
+    registry: HealthRegistry, option: str, seconds: float
+) -> None:
+    """What no thread could wait for is told at once, with the name of the check."""
+    options: CheckOptions = {"timeout": seconds} if option == "timeout" else {"every": seconds}
+    with pytest.raises(ValueError, match=f"'one': {option} must be above 0 seconds"):
+        registry.register_check("one", raises, **options)
 
     assert registry.checks == ()
+
+
+def test_what_a_check_said_is_no_check(registry: HealthRegistry) -> None:
+    """A function that was called by mistake is told where it is registered, not at a probe."""
+    said = cast("CheckFunction", True)  # as `register_check("one", check())` has it
+
+    with pytest.raises(ValueError, match=r"'one': run must be what is called to look.*not True"):
+        registry.register_check("one", said)
 
 
 def test_checks_of_another_registry_are_taken_over(registry: HealthRegistry) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from holdfast.health.status import HealthStatus
 from holdfast.redact import JsonValue
@@ -16,6 +16,8 @@ False fails, a mapping passes with details, an exception fails, a `Finding` says
 passes."""
 
 DEFAULT_TIMEOUT: Final = 5.0
+LONGEST: Final = 86_400.0
+"""Seconds that a check may take, and between two looks at it, at most: no thread can wait without end."""
 
 LIVE: Final = "live"
 READY: Final = "ready"
@@ -71,7 +73,7 @@ class Check:
     critical: bool = True
     """Whether its failure fails the whole; otherwise it is a warning."""
     timeout: float = DEFAULT_TIMEOUT
-    """Seconds, above 0, after which it counts as failed."""
+    """Seconds, above 0 and up to a day, after which it counts as failed."""
     groups: frozenset[str] = frozenset({READY})
     """Probes that ask it: `live`, `ready`, `startup`, or groups of one's own."""
     tags: frozenset[str] = frozenset()
@@ -79,8 +81,8 @@ class Check:
     ttl: Ttl | None = None
     """For how long its answer is kept for further probes. Default: as the settings say."""
     every: float | None = None
-    """Seconds, above 0, between two looks in the background: probes then never wait for it once it
-    has answered. Default: probes look themselves."""
+    """Seconds, above 0 and up to a day, between two looks in the background: probes then never wait for
+    it once it has answered. Default: probes look themselves."""
 
     def __post_init__(self) -> None:
         for objection in self._objections():
@@ -90,10 +92,15 @@ class Check:
         found: list[str] = []
         if not (0 < len(self.name) <= _MAX_NAME and self.name.isprintable()):
             found.append(f"its name must be 1 to {_MAX_NAME} printable characters")
-        if not self.timeout > 0:
-            found.append(f"timeout must be above 0 seconds, not {self.timeout}")
-        if self.every is not None and not self.every > 0:
-            found.append(f"every must be above 0 seconds, not {self.every}")
+        if not callable(cast("object", self.run)):
+            found.append(
+                f"run must be what is called to look, such as a function, not {self.run!r}"
+            )
+        found += [
+            f"{option} must be above 0 seconds and at most {LONGEST:,.0f}, not {seconds}"
+            for option, seconds in (("timeout", self.timeout), ("every", self.every))
+            if seconds is not None and not 0 < seconds <= LONGEST
+        ]
         found += [
             f"{group!r} cannot be a group: letters, digits, '-' and '_' in lower case, a letter first, "
             "and not 'metrics'"
