@@ -131,6 +131,7 @@ class _Aside(Executor):
     ) -> "Future[_Returned]":
         """Run a call now."""
         future: Future[_Returned] = Future()
+        future.set_running_or_notify_cancel()  # a loop that gives up on it leaves it be
         context = copy_context()
 
         def run() -> None:
