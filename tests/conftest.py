@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from functools import cache
+from typing import NoReturn
 
 import pytest
 from hypothesis import settings
@@ -64,7 +65,7 @@ def is_importable(module: str) -> bool:
     return module in sys.modules or importlib.util.find_spec(module) is not None
 
 
-def turn_down(reason: str, *, strict: bool) -> None:
+def turn_down(reason: str, *, strict: bool) -> NoReturn:
     """Skip the test with its reason, or fail it."""
     if strict:
         pytest.fail(f"{reason}, and is required here", pytrace=False)

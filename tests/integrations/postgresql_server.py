@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 import psutil
-import pytest
 
 from holdfast.clock import SystemClock
+from tests.conftest import is_set, turn_down
 
 _PLACES: Final = (
     "/usr/lib/postgresql/*/bin",
@@ -95,10 +95,16 @@ class PostgresqlServer:
 
 @contextmanager
 def own_postgresql() -> Generator[PostgresqlServer]:
-    """Give a server that runs, and let nothing of it stay; skip where there is no program for one."""
+    """Give a server that runs, and let nothing of it stay.
+
+    Where there is no program for one, skip, or fail where services are required.
+    """
     binaries = _binaries()
     if binaries is None:
-        pytest.skip("there is no initdb, to make a PostgreSQL of one's own")
+        turn_down(
+            "there is no initdb, to make a PostgreSQL of one's own",
+            strict=is_set("HOLDFAST_REQUIRE_SERVICES"),
+        )
     # Not in pytest's folders, which no other user may enter.
     with tempfile.TemporaryDirectory(prefix="holdfast-postgresql-") as folder:
         server = PostgresqlServer(Path(folder), binaries)

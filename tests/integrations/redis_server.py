@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from holdfast.clock import SystemClock
+from tests.conftest import is_set, turn_down
 
 _PLACES: Final = os.pathsep.join(["/usr/local/bin", "/usr/bin", "/opt/homebrew/bin"])
 
@@ -78,10 +77,13 @@ class RedisServer:
 
 @contextmanager
 def own_redis(folder: Path) -> Generator[RedisServer]:
-    """Give a server that runs, and let nothing of it stay; skip where there is no program for one."""
+    """Give a server that runs, and let nothing of it stay.
+
+    Where there is no program for one, skip, or fail where services are required.
+    """
     binary = shutil.which("redis-server") or shutil.which("redis-server", path=_PLACES)
     if binary is None:
-        pytest.skip("there is no redis-server to start")
+        turn_down("there is no redis-server to start", strict=is_set("HOLDFAST_REQUIRE_SERVICES"))
     server = RedisServer(folder, binary)
     server.start()
     try:
