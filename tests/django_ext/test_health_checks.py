@@ -210,6 +210,10 @@ def test_checks_leave_no_connection_behind(
     for _ in range(5):
         registry.run_all_checks()
 
+    for _ in range(500):  # the server takes note a moment later
+        if not connected():
+            break
+        threading.Event().wait(0.01)
     assert connected() == 0
 
 
