@@ -227,16 +227,22 @@ def test_a_check_that_is_replaced_while_it_hangs_runs_anew(
     assert registry.run_all_checks()["one"].status is HealthStatus.PASS
 
 
+@pytest.mark.parametrize("every", [None, 30.0])
 @pytest.mark.parametrize(("critical", "status"), [(True, "fail"), (False, "warn")])
 def test_no_thread_to_be_had_is_a_failed_check(
-    registry: HealthRegistry, monkeypatch: pytest.MonkeyPatch, status: str, *, critical: bool
+    registry: HealthRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+    every: float | None,
+    *,
+    critical: bool,
 ) -> None:
     """A process that can start no thread gets its report, and a good one when it can again."""
 
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    registry.register_check("one", lambda: True, critical=critical)
+    registry.register_check("one", lambda: True, critical=critical, every=every)
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", refuse)
         report = registry.get_health_status()
@@ -244,6 +250,7 @@ def test_no_thread_to_be_had_is_a_failed_check(
     assert report.status.value == status
     assert report.results[0].output == "no thread could be started"
     assert registry.get_health_status().status is HealthStatus.PASS
+    registry.close()
 
 
 def test_a_check_that_exits_fails(registry: HealthRegistry) -> None:
@@ -330,6 +337,53 @@ def test_registering_the_same_again_is_harmless(registry: HealthRegistry) -> Non
     assert len(registry.checks) == 1
 
 
+def test_registering_the_same_again_keeps_what_it_said(registry: HealthRegistry) -> None:
+    """Who registers at every request has no check run at every probe."""
+    calls = itertools.count(1)
+
+    def check() -> dict[str, int]:
+        return {"call": next(calls)}
+
+    for _ in range(3):
+        registry.register_check("one", check)
+        assert registry.check("one").details == {"call": 1}
+
+
+def test_an_option_that_there_is_not_is_refused(registry: HealthRegistry) -> None:
+    """A misspelt one would leave a check critical that must not be."""
+    options = cast("CheckOptions", {"critcal": False})
+
+    with pytest.raises(TypeError, match=r"'one': there is no option 'critcal'.*'critical'\?"):
+        registry.register_check("one", raises, **options)
+
+    assert registry.checks == ()
+
+
+def test_checks_of_many_threads_are_all_registered(registry: HealthRegistry) -> None:
+    """Nobody's check is lost to another who adds, or takes away, at the same time."""
+    begin = threading.Barrier(4, timeout=10)
+
+    def register(thread: int) -> None:
+        begin.wait()
+        for number in range(100):
+            registry.register_check(f"{thread}-{number}", raises)
+            registry.register_check("passing by", raises)
+            registry.unregister_check("passing by")
+
+    threads = [threading.Thread(target=register, args=(number,)) for number in range(4)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+
+    assert len(registry.checks) == 400
+
+
 def test_a_check_takes_the_place_of_another_when_told_to(registry: HealthRegistry) -> None:
     """`replace=True` leaves one check: the newer."""
     registry.register_check("one", lambda: False)
@@ -355,9 +409,11 @@ def test_an_impossible_time_is_refused(
     registry: HealthRegistry, option: str, seconds: float
 ) -> None:
     """What no thread could wait for is told at once, with the name of the check."""
-    options: CheckOptions = {"timeout": seconds} if option == "timeout" else {"every": seconds}
+    times = {option: seconds}
     with pytest.raises(ValueError, match=f"'one': {option} must be above 0 seconds"):
-        registry.register_check("one", raises, **options)
+        registry.register_check(
+            "one", raises, timeout=times.get("timeout", 1.0), every=times.get("every")
+        )
 
     assert registry.checks == ()
 

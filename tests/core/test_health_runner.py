@@ -5,7 +5,7 @@ import itertools
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -20,20 +20,37 @@ class Reports(Protocol):
     """Asks a registry for a report, on a thread or on an event loop."""
 
     def __call__(
-        self, registry: HealthRegistry, group: str = "", *, within: float = 30.0
+        self,
+        registry: HealthRegistry,
+        group: str = "",
+        *,
+        tags: Collection[str] = (),
+        within: float = 30.0,
     ) -> HealthReport:
         """Ask it."""
         ...
 
 
-def on_thread(registry: HealthRegistry, group: str = "", *, within: float = 30.0) -> HealthReport:
+def on_thread(
+    registry: HealthRegistry,
+    group: str = "",
+    *,
+    tags: Collection[str] = (),
+    within: float = 30.0,
+) -> HealthReport:
     """Wait on this thread."""
-    return registry.report(group, within=within)
+    return registry.report(group, tags=tags, within=within)
 
 
-def on_loop(registry: HealthRegistry, group: str = "", *, within: float = 30.0) -> HealthReport:
+def on_loop(
+    registry: HealthRegistry,
+    group: str = "",
+    *,
+    tags: Collection[str] = (),
+    within: float = 30.0,
+) -> HealthReport:
     """Wait on an event loop."""
-    return asyncio.run(registry.areport(group, within=within))
+    return asyncio.run(registry.areport(group, tags=tags, within=within))
 
 
 @pytest.fixture(params=[on_thread, on_loop])
@@ -206,7 +223,21 @@ def test_tags_pick_checks(registry: HealthRegistry) -> None:
     registry.register_check("mail", lambda: True)
 
     assert [r.name for r in registry.report(tags=["orders"]).results] == ["orders"]
-    assert [r.name for r in registry.report(tags=["sql", "none"]).results] == ["orders", "stock"]
+    assert [r.name for r in registry.report(tags=["sql", "orders"]).results] == ["orders", "stock"]
+
+
+@pytest.mark.parametrize("group", ["ready", "live"])
+def test_a_tag_that_no_check_has_is_a_warning(
+    registry: HealthRegistry, report: Reports, group: str
+) -> None:
+    """Who mistypes a word is not told for ever that all is well."""
+    registry.register_check("orders", lambda: True, tags=["sql"])
+
+    found = report(registry, group, tags=["sql", "sqll"])
+
+    missing = "'sqll'" if group == "ready" else "'sql', 'sqll'"
+    assert found.status is HealthStatus.WARN
+    assert outputs(found)["probe:tags"] == ("warn", f"no check is tagged {missing}")
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,14 @@ class Pool:
     Args:
         most: Threads at a time, at least 1; what is submitted beyond waits its turn.
         idle: Seconds that a thread waits for more work before it ends.
+
+    Raises:
+        ValueError: When there may be no thread.
     """
 
     def __init__(self, most: int, idle: float = IDLE) -> None:
+        if most < 1:
+            raise ValueError(f"checks need at least 1 thread, not {most}")
         self._most = most
         self._idle_time = idle
         self._lock = ForkSafeLock()
@@ -94,6 +99,7 @@ class Pool:
                 self._waiting -= 1
                 self._idle -= 1
             work()
+            del work  # which knows its registry: nobody else may
             with self._lock:
                 self._idle += 1
 

@@ -1,11 +1,12 @@
 """Checks by name, and the report they add up to."""
 
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from holdfast.clock import Clock, SystemClock
+from holdfast.forks import ForkSafeLock
 from holdfast.health.check import (
     BUILT_IN_GROUPS,
     READY,
@@ -18,6 +19,7 @@ from holdfast.health.report import HealthReport
 from holdfast.health.status import HealthStatus
 from holdfast.once import once
 from holdfast.redact import Redactor
+from holdfast.strict import nearest
 
 if TYPE_CHECKING:
     from holdfast.health.runner import Runner
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 READINESS = "process:readiness"
 """Name under which a report tells why the process wants no more work."""
+UNTAGGED = "probe:tags"
+"""Name under which a report tells that it was asked for tags which no check has."""
 
 
 class CheckOptions(TypedDict, total=False):
@@ -79,6 +83,8 @@ class HealthRegistry:
         self._ttl = ttl
         self._timeout = timeout
         self._unready = ""
+        self._closed = False
+        self._lock = ForkSafeLock()
         self._own = {check.name: check for check in own}
         self._checks: dict[str, Check] = {}
         self.around: Callable[[], AbstractContextManager[object]] = nullcontext
@@ -104,7 +110,12 @@ class HealthRegistry:
 
         Raises:
             ValueError: When the name is taken, or an option makes no sense.
+            TypeError: When there is no such option.
         """
+        for unknown in options.keys() - CheckOptions.__annotations__.keys():
+            meant = nearest(unknown, CheckOptions.__annotations__)
+            hint = f"; did you mean {meant!r}?" if meant else ""
+            raise TypeError(f"check {name!r}: there is no option {unknown!r}{hint}")
         check = Check(
             name=name,
             run=run,
@@ -127,20 +138,24 @@ class HealthRegistry:
         Raises:
             ValueError: When the name is taken.
         """
-        known = self._checks.get(check.name)
-        if known is not None and known != check and not replace:
-            raise ValueError(
-                f"a check named {check.name!r} is registered already, and runs {known.run!r}; choose "
-                "another name, or take its place with replace=True"
-            )
-        self._checks = {**self._checks, check.name: check}
+        with self._lock:
+            known = self._checks.get(check.name)
+            if known == check:  # as when a module is imported twice: what it said is still so
+                return
+            if known is not None and not replace:
+                raise ValueError(
+                    f"a check named {check.name!r} is registered already, and runs {known.run!r}; "
+                    "choose another name, or take its place with replace=True"
+                )
+            self._checks = {**self._checks, check.name: check}
+        self._forget(check.name)
 
     def unregister_check(self, name: str) -> None:
         """Take a check away; harmless when there is none."""
-        self._own = {key: check for key, check in self._own.items() if key != name}
-        self._checks = {key: check for key, check in self._checks.items() if key != name}
-        if "runner" in vars(self):
-            self.runner.forget(name)
+        with self._lock:
+            self._own = {key: check for key, check in self._own.items() if key != name}
+            self._checks = {key: check for key, check in self._checks.items() if key != name}
+        self._forget(name)
 
     @property
     def clock(self) -> Clock:
@@ -191,7 +206,8 @@ class HealthRegistry:
 
     def take_over(self, other: "HealthRegistry") -> None:
         """Add the checks of another registry, but for names that are taken."""
-        self._checks = {**{check.name: check for check in other.checks}, **self._checks}
+        with self._lock:
+            self._checks = {**{check.name: check for check in other.checks}, **self._checks}
 
     def run_all_checks(self) -> dict[str, CheckResult]:
         """Run all that is registered, whatever was said lately, and return what each said; never raises.
@@ -215,11 +231,11 @@ class HealthRegistry:
 
         Args:
             group: `live`, `ready`, `startup` or one's own; empty for all.
-            tags: Only checks with one of these.
+            tags: Only checks with one of these; one that no check of the group has is a warning.
             within: Seconds after which it answers in any case.
         """
         found = self._results(self._asked(group, tags), within)
-        return HealthReport(results=(*self._readiness(group), *found.values()), group=group)
+        return self._report(group, tags, found)
 
     async def areport(
         self, group: str = "", *, tags: Collection[str] = (), within: float = math.inf
@@ -231,9 +247,9 @@ class HealthRegistry:
             from holdfast.health.runner import aresults  # noqa: PLC0415  # as below
 
             runs = [self.runner.run(check) for check in checks]
-            self.runner.watch(self.checks)
+            self._watch()
             found = await aresults(runs, self.tools, within)
-        return HealthReport(results=(*self._readiness(group), *found.values()), group=group)
+        return self._report(group, tags, found)
 
     def check(self, name: str, *, fresh: bool = False) -> CheckResult:
         """Return what one check says, or said within its `ttl`.
@@ -245,8 +261,7 @@ class HealthRegistry:
         Raises:
             KeyError: When there is none of that name.
         """
-        check = self._checks.get(name) or self._own[name]
-        return self._results((check,), math.inf, fresh=fresh)[name]
+        return self._results((self._named(name),), math.inf, fresh=fresh)[name]
 
     async def acheck(self, name: str) -> CheckResult:
         """Return what `check` does, and leave the running event loop to others.
@@ -259,11 +274,13 @@ class HealthRegistry:
         """
         from holdfast.health.runner import aresults  # noqa: PLC0415  # as below
 
-        run = self.runner.run(self._checks[name])
+        run = self.runner.run(self._named(name))
+        self._watch()
         return (await aresults((run,), self.tools, math.inf))[name]
 
     def close(self) -> None:
-        """Look at nothing in the background any more; checks still run when they are asked for."""
+        """Look at nothing in the background from now on; checks still run when they are asked for."""
+        self._closed = True
         if "runner" in vars(self):
             self.runner.close()
 
@@ -284,6 +301,17 @@ class HealthRegistry:
 
         return Runner(self.tools, threads=self._threads, ttl=self._ttl)
 
+    def _named(self, name: str) -> Check:
+        return self._checks.get(name) or self._own[name]
+
+    def _forget(self, name: str) -> None:
+        if "runner" in vars(self):
+            self.runner.forget(name)
+
+    def _watch(self) -> None:
+        if not self._closed:
+            self.runner.watch(self.checks)
+
     def _asked(self, group: str, tags: Collection[str]) -> tuple[Check, ...]:
         wanted = frozenset(tags)
         return tuple(
@@ -300,21 +328,34 @@ class HealthRegistry:
         from holdfast.health.runner import results  # noqa: PLC0415  # as above
 
         runs = [self.runner.run(check, fresh=fresh) for check in checks]
-        self.runner.watch(self.checks)
+        self._watch()
         return results(runs, self.tools, within, fresh=fresh)
 
-    def _readiness(self, group: str) -> tuple[CheckResult, ...]:
+    def _report(
+        self, group: str, tags: Collection[str], found: Mapping[str, CheckResult]
+    ) -> HealthReport:
+        told = (*self._readiness(group), *self._untagged(group, tags))
+        return HealthReport(results=(*told, *found.values()), group=group)
+
+    def _readiness(self, group: str) -> Iterator[CheckResult]:
         why = self.unready if group in {"", READY} else ""
-        if not why:
-            return ()
-        return (
-            CheckResult(
-                name=READINESS,
-                status=HealthStatus.FAIL,
-                time=self._clock.now(),
-                duration=0.0,
-                output=self._redactor.text(why),
-            ),
+        if why:
+            yield self._said(READINESS, HealthStatus.FAIL, why)
+
+    def _untagged(self, group: str, tags: Collection[str]) -> Iterator[CheckResult]:
+        """Say which tags no check of a group has: whoever asks for none would be told that all is well."""
+        known = frozenset[str]().union(*(check.tags for check in self._asked(group, tags)))
+        if missing := ", ".join(sorted(repr(tag) for tag in set(tags) - known)):
+            yield self._said(UNTAGGED, HealthStatus.WARN, f"no check is tagged {missing}")
+
+    def _said(self, name: str, status: HealthStatus, output: str) -> CheckResult:
+        return CheckResult(
+            name=name,
+            status=status,
+            time=self._clock.now(),
+            duration=0.0,
+            output=self._redactor.text(output),
+            critical=status is HealthStatus.FAIL,
         )
 
 

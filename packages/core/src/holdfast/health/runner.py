@@ -1,14 +1,16 @@
 """Runs the checks of a registry: on a bounded number of threads, each check once at a time."""
 
 import random
-from collections.abc import Iterable, Mapping
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from holdfast.forks import ForkSafeLock, after_fork
 from holdfast.health.check import Check, CheckResult, Ttl
 from holdfast.health.pool import Pool
 from holdfast.health.running import HASTE, Run, Tools
-from holdfast.health.ticker import Ticker
+from holdfast.health.ticker import OVER, Ticker
 from holdfast.health.timetable import Timetable
 
 THREADS: Final = 16
@@ -39,13 +41,12 @@ class Runner:
         self._chance = chance or random.Random()  # noqa: S311  # spreads load
         self._lock = ForkSafeLock()
         self._pool = Pool(threads)
-        self._ticker = Ticker(self._tick, "holdfast-health-background")
+        self._ticker = Ticker(_rounds(weakref.ref(self)), "holdfast-health-background")
         self._reset()
         after_fork(self._reset)
 
     def _reset(self) -> None:
         self._latest: dict[str, Run] = {}
-        self._kept: dict[str, Run] = {}
         self._watched: dict[str, Check] = {}
         self._planned: set[str] = set()
         self._table = Timetable(self._tools.clock, self._chance)
@@ -63,27 +64,33 @@ class Runner:
             fresh: Whether an answer that is kept will not do.
         """
         with self._lock:
-            kept, run = self._kept.get(check.name), self._latest.get(check.name)
+            run = self._latest.get(check.name)
             if run is None or run.check is not check:
-                return self._begun(check, None)
-            is_stuck = run.is_going and run.was_late
-            if kept is not None and self._is_good(kept) and not (fresh or is_stuck):
+                return self._begun(check)
+            is_going = run.is_going
+            if is_going and run.was_late:
+                return run
+            kept = run.kept
+            if kept is not None and not fresh and self._is_good(kept):
                 return kept
-            return run if run.is_going else self._begun(check, run, kept)
+            return run if is_going else self._begun(check, run)
 
     def watch(self, checks: Iterable[Check]) -> None:
         """Look at those checks in the background that ask for it; called at every probe, so cheap."""
         wanted = {check.name: check for check in checks if check.every is not None}
-        if wanted and (wanted != self._watched or not self._ticker.is_running):
+        if wanted != self._watched or (wanted and not self._ticker.is_running):
             self._watched = wanted
-            self._ticker.start()
-            self._ticker.wake()
+            if wanted:
+                with suppress(
+                    RuntimeError, MemoryError
+                ):  # no thread is to be had; the next probe tries
+                    self._ticker.start()
+                self._ticker.wake()
 
     def forget(self, name: str) -> None:
         """Drop what is known of a check."""
         with self._lock:
             self._latest.pop(name, None)
-            self._kept.pop(name, None)
         self._watched = {key: check for key, check in self._watched.items() if key != name}
 
     def beat(self) -> None:
@@ -96,29 +103,21 @@ class Runner:
         self._ticker.stop(0)
         self._pool.rest()
 
-    def _begun(self, check: Check, before: Run | None, kept: Run | None = None) -> Run:
+    def _begun(self, check: Check, before: Run | None = None) -> Run:
+        kept = None if before is None else before.kept
         run = Run(
             check,
             self._tools,
             doubted=before is not None and before.was_late,
             earlier=kept,
-            earlier_for=self._further(kept) if kept is not None else 0.0,
+            earlier_for=0.0 if kept is None else self._further(kept),
         )
         self._latest[check.name] = run
-        if before is None:
-            self._kept.pop(check.name, None)  # that of a check whose place it took
         try:
-            self._pool.submit(lambda: self._finish(run))
+            self._pool.submit(run)
         except (RuntimeError, MemoryError):  # the process has as many as it may, or is ending
             run.fail("no thread could be started")
         return run
-
-    def _finish(self, run: Run) -> None:
-        run()
-        with self._lock:
-            if self._latest.get(run.check.name) is run:
-                self._kept[run.check.name] = run
-        run.tell()
 
     def _is_good(self, kept: Run) -> bool:
         """Tell whether an answer may still be given, having been looked for so long ago."""
@@ -155,6 +154,16 @@ class Runner:
                 self.run(check, fresh=True)
                 self._table.plan(name, check.every)
         return self._table.wait()
+
+
+def _rounds(found: "weakref.ref[Runner]") -> Callable[[], float | None]:
+    """Return what looks in the background, until nobody has the runner any more."""
+
+    def tick() -> float | None:
+        runner = found()
+        return OVER if runner is None else runner._tick()  # noqa: SLF001  # its own rounds
+
+    return tick
 
 
 def results(

@@ -85,6 +85,12 @@ class Run:
         return self._outcome
 
     @property
+    def kept(self) -> "Run | None":
+        """The last of its check that ended: itself, or the one before while it goes on."""
+        earlier = self._earlier  # read first: it is let go as soon as there is an outcome
+        return self if self._begun and not self.is_going else earlier
+
+    @property
     def age(self) -> float:
         """Seconds since it ended."""
         return self._tools.clock.monotonic() - self._ended
@@ -139,12 +145,11 @@ class Run:
         return self.outcome or earlier or self._missing(is_cut=within < left)
 
     def fail(self, output: str) -> None:
-        """End it without its having begun."""
+        """End it without its having begun; what was said earlier is still kept."""
         self._end(self._finished(HealthStatus.FAIL, output))
-        self.tell()
 
     def __call__(self) -> None:
-        """Run the check on this thread; whoever waits is told by `tell`."""
+        """Run the check on this thread, and wake whoever waits for it."""
         self._begun = True
         try:
             # Its own context: who asks lends others no deadline, and no request that is gone by then.
@@ -152,16 +157,12 @@ class Run:
         except BaseException as error:  # noqa: BLE001  # a failing check is what we are here to see
             result = self._failed(error)
         self._end(result)
-
-    def tell(self) -> None:
-        """Wake whoever waits for it."""
-        if self._outcome is not None:
-            self._future.set_result(self._outcome)
+        self._earlier = None
 
     def _end(self, result: CheckResult) -> None:
         self._ended = self._tools.clock.monotonic()
-        self._earlier = None
         self._outcome = result
+        self._future.set_result(result)
 
     def _judged(self) -> CheckResult:
         if self._work is not None:  # the trace alone

@@ -9,15 +9,20 @@ from holdfast.forks import ForkSafeLock, after_fork
 
 REST: Final = 1.0
 """Seconds after a round that raised."""
+LONGEST: Final = 60.0
+"""Seconds between two rounds, at most: one finds nothing to do then, or that it was the last."""
+OVER: Final = -1.0
+"""Returned by a round that was the last."""
 
 
 class Ticker:
-    """Calls a function on a daemon thread, each time after as many seconds as it returned.
+    """Calls a function on a daemon thread, each time after as many seconds as it returned; thread-safe.
 
     A forked child begins without the thread; whoever needs it there starts it again.
 
     Args:
-        tick: One round; returns the seconds until the next, None for until `wake`.
+        tick: One round; returns the seconds until the next, a minute at most, None for until `wake`, or
+            `OVER`. Two never go on at once.
         name: Of the thread.
     """
 
@@ -31,7 +36,7 @@ class Ticker:
     def _reset(self) -> None:
         self._thread: threading.Thread | None = None
         self._bell = threading.Event()
-        self._ending = False
+        self._ending = threading.Event()
 
     @property
     def is_running(self) -> bool:
@@ -39,18 +44,20 @@ class Ticker:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Begin; harmless when begun.
+        """Begin, after the last round of a thread that was told to end; harmless when begun.
 
         Raises:
             RuntimeError: When no thread is to be had.
         """
         with self._lock:
-            if self.is_running:
+            if self.is_running and not self._ending.is_set():
                 return
-            self._ending = False
-            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            ending = threading.Event()
+            thread = threading.Thread(
+                target=self._run, args=(ending, self._thread), name=self._name, daemon=True
+            )
             thread.start()
-            self._thread = thread
+            self._thread, self._ending = thread, ending
 
     def wake(self) -> None:
         """Have the next round now."""
@@ -62,7 +69,7 @@ class Ticker:
         Args:
             timeout: Seconds to wait for it.
         """
-        self._ending = True
+        self._ending.set()
         self._bell.set()
         thread = self._thread
         if thread is None or thread is threading.current_thread():
@@ -70,9 +77,11 @@ class Ticker:
         thread.join(timeout)
         return not thread.is_alive()
 
-    def _run(self) -> None:
+    def _run(self, ending: threading.Event, before: threading.Thread | None) -> None:
+        if before is not None:
+            before.join()
         bell, complained = self._bell, False
-        while not self._ending:
+        while not ending.is_set():
             bell.clear()
             try:
                 wait = self._tick()
@@ -81,5 +90,7 @@ class Ticker:
                 if not complained:
                     complained = True
                     complain(f"{self._name}: a round raised {type(failure).__name__}; it goes on")
-            if not self._ending:
-                bell.wait(wait)
+            if wait == OVER:
+                return
+            if not ending.is_set():
+                bell.wait(LONGEST if wait is None else min(wait, LONGEST))
