@@ -403,6 +403,23 @@ def test_a_check_can_be_taken_away(registry: HealthRegistry) -> None:
     assert registry.run_all_checks() == {}
 
 
+def test_a_check_that_is_taken_away_while_it_is_asked_is_forgotten(
+    registry: HealthRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names that come and go leave nothing behind."""
+    taken = registry.runner.run
+
+    def run(check: Check, *, fresh: bool = False) -> object:
+        registry.unregister_check(check.name)
+        return taken(check, fresh=fresh)
+
+    registry.register_check("one", lambda: True)
+    monkeypatch.setattr(registry.runner, "run", run)
+
+    assert registry.check("one").status is HealthStatus.PASS
+    assert registry.runner._latest == {}
+
+
 @pytest.mark.parametrize("seconds", [0, -1, math.nan, math.inf, 86_401])
 @pytest.mark.parametrize("option", ["timeout", "every"])
 def test_an_impossible_time_is_refused(

@@ -23,7 +23,7 @@ from holdfast.strict import nearest
 
 if TYPE_CHECKING:
     from holdfast.health.runner import Runner
-    from holdfast.health.running import Tools
+    from holdfast.health.running import Run, Tools
 
 READINESS = "process:readiness"
 """Name under which a report tells why the process wants no more work."""
@@ -112,10 +112,7 @@ class HealthRegistry:
             ValueError: When the name is taken, or an option makes no sense.
             TypeError: When there is no such option.
         """
-        for unknown in options.keys() - CheckOptions.__annotations__.keys():
-            meant = nearest(unknown, CheckOptions.__annotations__)
-            hint = f"; did you mean {meant!r}?" if meant else ""
-            raise TypeError(f"check {name!r}: there is no option {unknown!r}{hint}")
+        refuse_unknown(options, CheckOptions.__annotations__, f"check {name!r}")
         check = Check(
             name=name,
             run=run,
@@ -246,9 +243,7 @@ class HealthRegistry:
         if checks:
             from holdfast.health.runner import aresults  # noqa: PLC0415  # as below
 
-            runs = [self.runner.run(check) for check in checks]
-            self._watch()
-            found = await aresults(runs, self.tools, within)
+            found = await aresults(self._runs(checks), self.tools, within)
         return self._report(group, tags, found)
 
     def check(self, name: str, *, fresh: bool = False) -> CheckResult:
@@ -274,9 +269,8 @@ class HealthRegistry:
         """
         from holdfast.health.runner import aresults  # noqa: PLC0415  # as below
 
-        run = self.runner.run(self._named(name))
-        self._watch()
-        return (await aresults((run,), self.tools, math.inf))[name]
+        runs = self._runs((self._named(name),))
+        return (await aresults(runs, self.tools, math.inf))[name]
 
     def close(self) -> None:
         """Look at nothing in the background from now on; checks still run when they are asked for."""
@@ -302,15 +296,23 @@ class HealthRegistry:
         return Runner(self.tools, threads=self._threads, ttl=self._ttl)
 
     def _named(self, name: str) -> Check:
-        return self._checks.get(name) or self._own[name]
+        check = self._checks.get(name) or self._own.get(name)
+        if check is None:
+            raise KeyError(f"no check is named {name!r}; register_check() adds one")
+        return check
 
     def _forget(self, name: str) -> None:
         if "runner" in vars(self):
             self.runner.forget(name)
 
-    def _watch(self) -> None:
+    def _runs(self, checks: Iterable[Check], *, fresh: bool = False) -> "list[Run]":
+        runs = [self.runner.run(check, fresh=fresh) for check in checks]
+        for run in runs:
+            if run.check.name not in self._checks and run.check.name not in self._own:
+                self.runner.forget(run.check.name)  # it was taken away in the meantime
         if not self._closed:
             self.runner.watch(self.checks)
+        return runs
 
     def _asked(self, group: str, tags: Collection[str]) -> tuple[Check, ...]:
         wanted = frozenset(tags)
@@ -327,9 +329,7 @@ class HealthRegistry:
             return {}
         from holdfast.health.runner import results  # noqa: PLC0415  # as above
 
-        runs = [self.runner.run(check, fresh=fresh) for check in checks]
-        self._watch()
-        return results(runs, self.tools, within, fresh=fresh)
+        return results(self._runs(checks, fresh=fresh), self.tools, within, fresh=fresh)
 
     def _report(
         self, group: str, tags: Collection[str], found: Mapping[str, CheckResult]
@@ -357,6 +357,23 @@ class HealthRegistry:
             output=self._redactor.text(output),
             critical=status is HealthStatus.FAIL,
         )
+
+
+def refuse_unknown(given: Iterable[str], known: Collection[str], whose: str) -> None:
+    """Refuse options that there are not, which Python takes with the others as typed keywords.
+
+    Args:
+        given: Names of options.
+        known: Those that there are.
+        whose: Begins the message.
+
+    Raises:
+        TypeError: When there is no such option.
+    """
+    for unknown in (name for name in given if name not in known):
+        meant = nearest(unknown, known)
+        hint = f"; did you mean {meant!r}?" if meant else ""
+        raise TypeError(f"{whose}: there is no option {unknown!r}{hint}")
 
 
 def _words(given: Iterable[str], option: str, name: str) -> frozenset[str]:

@@ -139,7 +139,12 @@ class Runner:
         is_slow = kept.took > HASTE and not kept.was_late
         return life + kept.check.timeout if life and is_slow else 0.0
 
-    def _tick(self) -> float | None:
+    def look(self) -> float | None:
+        """Begin what is due in the background; one round at a time.
+
+        Returns:
+            Seconds until something is due; None when nothing will be.
+        """
         for name in [name for name in self._planned if name not in self._watched]:
             self._table.cancel(name)
             self._planned.discard(name)
@@ -161,7 +166,7 @@ def _rounds(found: "weakref.ref[Runner]") -> Callable[[], float | None]:
 
     def tick() -> float | None:
         runner = found()
-        return OVER if runner is None else runner._tick()  # noqa: SLF001  # its own rounds
+        return OVER if runner is None else runner.look()
 
     return tick
 
