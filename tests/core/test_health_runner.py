@@ -309,9 +309,24 @@ def test_a_probe_is_answered_in_its_time(report: Reports, hang: threading.Event)
     registry.register_check("well", lambda: True)
 
     assert outputs(report(registry, within=0.05)) == {
-        "slow": ("fail", "no answer in the time of this probe"),
+        "slow": ("fail", "no answer in the time of a probe"),
         "well": ("pass", ""),
     }
+
+
+def test_one_probe_waits_for_a_check_that_may_take_longer_than_it(
+    report: Reports, clock: FakeClock, hang: threading.Event
+) -> None:
+    """Where a check may take longer than a probe, the first gives up on it, and the others do not wait."""
+    registry = HealthRegistry(clock)
+    registry.register_check("slow", hang.wait, timeout=60.0)
+    first = report(registry, within=0.01)
+    clock.advance(1.0)
+
+    second = report(registry, within=30.0)  # would wait for it, were it not for the first
+
+    assert outputs(first) == outputs(second)
+    assert outputs(second) == {"slow": ("fail", "no answer in the time of a probe")}
 
 
 def test_a_check_that_took_too_long_is_not_waited_for_again(

@@ -63,6 +63,8 @@ class Run:
         self._earlier_for = earlier_for
         self._asked = tools.clock.monotonic()
         self._begun = False
+        self._given_up = False
+        """Whether somebody waited in vain for as long as a probe may: others need not."""
         self._future: Future[CheckResult] = Future()
         self._future.set_running_or_notify_cancel()  # who is cancelled while waiting leaves it be
         self._work = current_context()
@@ -132,7 +134,8 @@ class Run:
         left = self._patience(has_word=earlier is not None)
         if self.is_going and min(left, within) > 0:
             wait([self._future], min(left, within))
-        return self.outcome or earlier or self._missing(is_cut=within < left)
+        self._given_up = self._given_up or (self.is_going and within < left)
+        return self.outcome or earlier or self._missing()
 
     async def aresult(self, within: float) -> CheckResult:
         """Wait as `result` does, and leave the running event loop to others."""
@@ -142,7 +145,8 @@ class Run:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, within)):
                     await asyncio.wrap_future(self._future)
-        return self.outcome or earlier or self._missing(is_cut=within < left)
+        self._given_up = self._given_up or (self.is_going and within < left)
+        return self.outcome or earlier or self._missing()
 
     def fail(self, output: str) -> None:
         """End it without its having begun; what was said earlier is still kept."""
@@ -198,18 +202,18 @@ class Run:
 
     def _patience(self, *, has_word: bool) -> float:
         """Return the seconds that somebody may still wait for it; below 0 when it is late."""
-        hurries = self._doubted or has_word
+        hurries = self._doubted or has_word or self._given_up
         return (HASTE if hurries else self.check.timeout) - self._elapsed()
 
-    def _missing(self, *, is_cut: bool) -> CheckResult:
+    def _missing(self) -> CheckResult:
         """Say that it does not answer, in the words that fit how long nobody has heard of it."""
         elapsed, timeout = self._elapsed(), self.check.timeout
         if not self._begun:
             output = "no thread was free for it"
         elif self._doubted and elapsed < timeout:
             output = f"took more than {timeout:g} s before; looking again"
-        elif is_cut:
-            output = "no answer in the time of this probe"
+        elif self._given_up and elapsed < timeout:
+            output = "no answer in the time of a probe"
         elif elapsed < timeout + 1:
             output = f"no answer in {timeout:g} s"
         else:
