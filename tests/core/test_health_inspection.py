@@ -132,5 +132,5 @@ def test_a_command_ends_in_the_time_of_a_probe() -> None:
     hung.set()
 
     assert told.status == 1
-    assert "no answer in the time of this probe" in told.text
+    assert "no answer in the time of a probe" in told.text
     runtime.close()
