@@ -1,17 +1,13 @@
 """Pages to be rendered, and parsers of others for what comes of them."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import Final, TypeAlias, cast
+from typing import Final, Protocol, TypeAlias, cast
 from xml.etree import ElementTree as ET
-
-from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]  # ships none
-from prometheus_client.openmetrics.parser import (
-    text_string_to_metric_families as openmetrics_families,  # pyright: ignore[reportUnknownVariableType]  # has no types
-)
-from prometheus_client.parser import text_string_to_metric_families as prometheus_families
 
 from holdfast.health import CheckResult, HealthReport, HealthStatus
 from holdfast.health.rendering.formats import FORMATS
@@ -23,7 +19,47 @@ SCHEMA: Final = cast(
     "dict[str, object]",
     json.loads((Path(__file__).parent / "data/health_json.schema.json").read_text("utf-8")),
 )
-_DRAFT: Final = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
+PARSING: Final = ("jsonschema", "prometheus_client")
+"""Libraries that the parsers below need, for marks of tests."""
+
+
+class Schema(Protocol):
+    """What tells whether JSON is as a schema has it."""
+
+    def is_valid(self, instance: object) -> bool:
+        """Tell it."""
+        ...
+
+
+class Sample(Protocol):
+    """One line of metrics."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+
+
+class Family(Protocol):
+    """Lines of one name."""
+
+    samples: Iterable[Sample]
+
+
+@cache
+def _draft() -> Schema:
+    library = import_module("jsonschema")
+    return cast(
+        "Schema", library.Draft202012Validator(SCHEMA, format_checker=library.FormatChecker())
+    )
+
+
+def _samples(module: str, body: str) -> "Samples":
+    families = cast("Iterable[Family]", import_module(module).text_string_to_metric_families(body))
+    return {
+        (sample.name, tuple(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
 
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | bool | None"
@@ -71,7 +107,7 @@ def read_json(body: str) -> object:
 
 def follows_draft(body: "Json") -> bool:
     """Tell whether JSON is health+json, as the schema has it."""
-    return bool(_DRAFT.is_valid(body))  # pyright: ignore[reportUnknownMemberType]  # has half a type
+    return _draft().is_valid(body)
 
 
 def read_health_json(body: str) -> object:
@@ -97,20 +133,12 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 def read_openmetrics(body: str) -> Samples:
     """Read samples by name and labels."""
-    return {
-        (sample.name, tuple(sample.labels.items())): sample.value
-        for family in openmetrics_families(body)  # type: ignore[no-untyped-call]  # has no types
-        for sample in family.samples
-    }
+    return _samples("prometheus_client.openmetrics.parser", body)
 
 
 def read_prometheus(body: str) -> Samples:
     """Read samples of the older format."""
-    return {
-        (sample.name, tuple(sample.labels.items())): sample.value
-        for family in prometheus_families(body)
-        for sample in family.samples
-    }
+    return _samples("prometheus_client.parser", body)
 
 
 PARSERS: Final[Mapping[str, Callable[[str], object]]] = {

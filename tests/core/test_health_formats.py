@@ -16,6 +16,7 @@ from holdfast.health.rendering.printable import printable
 from holdfast.redact import Redactor
 from tests.core.health_pages import (
     PARSERS,
+    PARSING,
     Json,
     follows_draft,
     page,
@@ -27,6 +28,8 @@ from tests.core.health_pages import (
     rendered,
     result,
 )
+
+pytestmark = pytest.mark.extra(*PARSING)
 
 PASS, WARN, FAIL = HealthStatus
 SICK = page(

@@ -13,7 +13,9 @@ from holdfast.health.disclosure import Caller, Disclosure
 from holdfast.health.probes import MAX_TAGS, Probe, Probes
 from holdfast.health.rendering.formats import FORMATS
 from holdfast.testing import FakeClock
-from tests.core.health_pages import PARSERS
+from tests.core.health_pages import PARSERS, PARSING
+
+pytestmark = pytest.mark.extra(*PARSING)
 
 FRIEND = Caller(is_trusted=True)
 METRICS = ("openmetrics", "prometheus")
