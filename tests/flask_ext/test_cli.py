@@ -1,15 +1,21 @@
 """`flask holdfast`."""
 
+import gc
+import sys
+from collections.abc import Generator
+from types import ModuleType
+
 import pytest
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, current_app
 from flask.cli import AppGroup
 from flask.testing import FlaskCliRunner
 from flask.typing import ResponseReturnValue
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from holdfast import AppError
+from holdfast.cli import main
 from holdfast.testing import RecordingReporter
-from holdfast_flask import runtime_of
+from holdfast_flask import Holdfast, runtime_of
 from tests.flask_ext.conftest import MakeApp
 
 
@@ -208,3 +214,33 @@ def test_health_is_shown_with_everything_that_is_known(
     assert result.exit_code == status
     assert said in result.output
     assert recorded.records == []
+
+
+@pytest.fixture
+def _thorough() -> Generator[None]:
+    """Let what nobody holds be gone at once, cycles included."""
+    before = gc.get_threshold()
+    gc.set_threshold(1)
+    yield
+    gc.set_threshold(*before)
+
+
+@pytest.mark.usefixtures("_thorough")
+def test_an_application_that_a_factory_returns_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`holdfast health --app` keeps it for as long as its checks run."""
+    module = ModuleType("made_by_a_factory")
+
+    def create_app() -> Flask:
+        app = Flask("made")
+        runtime = Holdfast(reporters=()).init_app(app)
+        runtime.health.register_check("name", lambda: {"name": current_app.name})
+        return app
+
+    module.create_app = create_app  # type: ignore[attr-defined]  # a module that one would import
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    status = main(["health", "--app", "made_by_a_factory:create_app"])
+
+    assert (status, '{"name": "made"}' in capsys.readouterr().out) == (0, True)

@@ -71,13 +71,14 @@ def _asked(told: argparse.Namespace) -> Answer:
 
 
 def _looked(told: argparse.Namespace) -> Answer:
-    runtime = _runtime(told.app)
+    found = _found(told.app)  # held: the checks of an application that a factory returns need it
+    runtime = _runtime_of(found)
     environment.take_over(runtime)
     return inspection.answer(runtime.probes, told.group, form=told.format, fail_on=told.fail_on)
 
 
-def _runtime(app: str) -> Runtime:
-    """Import what registers the checks, and return the runtime that has them."""
+def _found(app: str) -> object:
+    """Import what registers the checks, and return what it made."""
     sys.path.insert(0, "")
     module, _, name = app.partition(":")
     try:
@@ -88,6 +89,10 @@ def _runtime(app: str) -> Runtime:
     except Exception as error:  # of a project: it cannot be told how it is
         said = Redactor().text(f"{type_name(type(error))}: {text_of(error)}")
         raise ValueError(f"--app {app} cannot be had: {said}") from error
+    return found
+
+
+def _runtime_of(found: object) -> Runtime:
     if isinstance(found, Runtime):
         return found
     installed = responsible()
