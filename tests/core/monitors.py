@@ -33,6 +33,10 @@ class Subject:
             raise ConnectionError("password=hunter2 refused")
         return {"connections": 5}
 
+    def mend(self) -> None:
+        """Make it work again."""
+        self.broken = False
+
 
 @dataclass
 class Kept:

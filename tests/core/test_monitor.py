@@ -2,14 +2,17 @@
 
 import json
 import os
+import random
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from holdfast import Runtime, Severity
-from holdfast.health import Finding, HealthStatus, degraded
-from holdfast.health.monitor import Recovery, Watch
+from holdfast.health import Check, Finding, HealthRegistry, HealthStatus, degraded
+from holdfast.health.monitor import Recovery, Thresholds, Watch
+from holdfast.health.monitor.rounds import Rounds
+from holdfast.health.monitor.service import Service
 from holdfast.settings import Settings, SettingsError, load_settings
 from holdfast.testing import FakeClock, RecordingRuntime
 from tests.core.monitors import Subject, Watched
@@ -474,7 +477,7 @@ def test_a_bare_action_is_tried_as_the_defaults_say(subject: Subject) -> None:
     ("options", "objection"),
     [
         ({"interval": 0.0}, "interval must be above 0 seconds, not 0.0"),
-        ({"timeout": -1.0}, "timeout must be above 0 seconds, not -1.0"),
+        ({"timeout": -1.0}, "timeout must be above 0 seconds and at most 86,400, not -1.0"),
         ({"failures": 0}, "failures must be 1 or more, not 0"),
     ],
 )
@@ -484,6 +487,54 @@ def test_options_that_make_no_sense_are_refused(
     """When the service is added, with what is wrong."""
     with pytest.raises(ValueError, match=objection):
         watched.monitor.add_service("queue", Subject(), **options)  # type: ignore[arg-type]  # of several types
+
+
+def test_an_option_that_there_is_not_is_refused(watched: Watched) -> None:
+    """With the one that was meant, rather than watch the service by the defaults."""
+    with pytest.raises(TypeError, match=r"'queue': there is no option 'failure'.* 'failures'"):
+        watched.monitor.add_service("queue", Subject(), failure=5)  # type: ignore[call-arg]  # the mistake
+
+
+def test_a_look_that_nobody_took_note_of_yet_is_not_hidden_by_the_next() -> None:
+    """What several threads see at once counts as often as it was looked."""
+    clock, subject = FakeClock(), Subject()
+    registry = HealthRegistry(clock)
+    rounds = Rounds(clock, random.Random(1), registry.runner, lambda: None)  # noqa: S311  # spreads looks
+    service = Service(Check(name="database", run=subject), Watch(), registry.runner, 5)
+    rounds.add(service)
+
+    rounds.look(service).wait()
+    rounds.look(service).wait()
+    noted, _ = rounds.collect()
+
+    assert (noted, service.standing.checks) == (1, subject.looks)
+
+
+def test_what_is_seen_after_an_action_is_not_what_was_seen_before() -> None:
+    """A look that ended while the action ran does not stand for the one after it."""
+    clock, subject = FakeClock(), Subject()
+    registry = HealthRegistry(clock)
+    rounds = Rounds(clock, random.Random(1), registry.runner, lambda: None)  # noqa: S311  # as above
+    watch = Watch(
+        thresholds=Thresholds(failures=1), recovery=Recovery(action=subject.mend, after=1.0)
+    )
+    service = Service(Check(name="database", run=subject), watch, registry.runner, 5)
+    rounds.add(service)
+    subject.broken = True
+    rounds.look(service).wait()
+    rounds.collect()
+    rounds.look(service).wait()
+    clock.advance(1.0)
+    rounds.begin()
+    assert service.attempt is not None
+    service.attempt.wait()
+
+    rounds.collect()
+    for run in rounds.going():
+        run.wait()
+    rounds.collect()
+
+    assert [result.status.value for result in service.seen] == ["fail", "fail", "pass"]
 
 
 @pytest.mark.parametrize(
@@ -599,6 +650,7 @@ def test_channels_without_rules_make_no_event_worth_its_while() -> None:
 
 
 def test_a_channel_that_is_not_there_is_a_mistake_in_the_settings() -> None:
-    """It is told at start-up."""
-    with pytest.raises(SettingsError, match="pager"):
+    """It is told at start-up, with its place and the channels that there are."""
+    wrong = r"HEALTH\.MONITOR\.CHANNELS: names 'pager', which alerts do not have: \w+"
+    with pytest.raises(SettingsError, match=wrong):
         told_settings(CHANNELS=["pager"])

@@ -175,6 +175,25 @@ def test_what_is_long_past_is_forgotten(tmp_path: Path) -> None:
     assert second.kept.news == []
 
 
+def test_a_clock_that_was_set_back_puts_no_attempt_off(tmp_path: Path) -> None:
+    """The next process tries no later than it would have after any attempt."""
+    subject = Subject()
+    subject.broken = True
+    first = Watched(folder=tmp_path)
+    yesterday = first.clock.now() - timedelta(days=1)
+    second = Watched(clock=FakeClock(yesterday), folder=tmp_path)
+    for watched in (first, second):
+        watched.monitor.add_service("database", subject)
+    first.let_pass(100.0)
+    first.monitor.stop()
+
+    second.let_pass(Recovery().longest + 1.0)
+
+    assert first.state() == "UNHEALTHY"
+    assert "recovery.attempted" in second.kept.names()
+    second.monitor.stop()
+
+
 def test_an_outage_is_never_too_old_to_be_over(tmp_path: Path) -> None:
     """However long nobody looked, people who were told of it are told that it is over."""
     subjects = Subject(), Subject()
@@ -254,7 +273,16 @@ def test_who_lost_the_seat_stands_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", '{"services": {"database": {}}}', '{"services": 3, "time": "x"}'],
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"services": {"database": {}}}',
+        '{"services": 3, "time": "x"}',
+        '{"services": {}, "process": 1, "time": "2024-01-15T10:30:00"}',
+        pytest.param("[" * 100_000, id="deep"),
+    ],
 )
 def test_a_file_without_sense_is_replaced(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -311,15 +339,24 @@ def test_where_there_can_be_no_lock_every_process_monitors(
     )
 
 
-@pytest.mark.parametrize("wrong", ["checks", "last_check", "outage"])
-def test_a_report_with_a_wrong_value_is_none(wrong: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "value"),
+    [
+        ("checks", "nonsense"),
+        ("last_check", "nonsense"),
+        ("last_check", "2024-01-15T10:30:00"),
+        ("outage", "nonsense"),
+        ("details", 7),
+    ],
+)
+def test_a_report_with_a_wrong_value_is_none(wrong: str, value: object, tmp_path: Path) -> None:
     """Nothing that would hurt later is taken from the file."""
     (watched,) = several(tmp_path, Subject())
     watched.monitor.tick()
     watched.monitor.stop()
     (file,) = tmp_path.glob("*.json")
     told = json.loads(file.read_text())
-    told["services"]["database"][wrong] = "nonsense"
+    told["services"]["database"][wrong] = value
 
     with pytest.raises(ValueError, match=r"no report|invalid literal|isoformat"):
         parsed(told, watched.clock.now())

@@ -182,7 +182,11 @@ class Settings(Section):
             )
         for channel in self.health.monitor.channels:
             if channel not in self.alerts.channels:
-                yield "health", f"monitor names the channel {channel!r}, which alerts do not have"
+                known = ", ".join(self.alerts.channels) or "none"
+                yield (
+                    "health.monitor.channels",
+                    f"names {channel!r}, which alerts do not have: {known}",
+                )
         if not self.release and "new_in_release" in {r.when for r in self.alerts.rules.values()}:
             yield "release", "is required by a rule of alerts that asks for what is new in it"
 

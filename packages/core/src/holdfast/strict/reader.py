@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from types import NoneType, UnionType
 from typing import (
     TYPE_CHECKING,
@@ -165,7 +165,8 @@ class Reader:
         absent = (AttributeError,) if len(values) < len(hints(cls)) else ()
         with suppress(*absent):
             for name, message in objections(draft):
-                self.report(place.at(self.notation.spell(name)), message)
+                steps = map(self.notation.spell, name.split("."))
+                self.report(reduce(Place.at, steps, place), message)
 
     def annotated(self, hint: object, value: object, place: Place) -> object:
         """Return a value that also keeps to the limits of its type."""

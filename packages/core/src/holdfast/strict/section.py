@@ -27,7 +27,7 @@ class Section:
             object.__setattr__(self, name, value)
 
     def objections(self) -> Iterable[tuple[str, str]]:
-        """Yield field and message for each broken rule between several fields.
+        """Yield field, or dotted path of one further in, and message for each broken rule between several.
 
         Called while other fields may be wrong: those are missing, and the rules that read them, and
         the ones after, are not judged. A subclass that adds rules yields from its parent's by name

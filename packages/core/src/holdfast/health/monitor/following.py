@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from holdfast.forks import ForkSafeLock
 from holdfast.health.check import Check
 from holdfast.health.monitor.rounds import Rounds, Told
 from holdfast.health.monitor.service import Service
@@ -12,6 +13,8 @@ from holdfast.health.registry import HealthRegistry
 
 class Following:
     """Watches the checks of a registry: those that are added later, too; not those that were removed.
+
+    Thread-safe: whoever adds a service, and the monitor's own thread, bring it up to date.
 
     Args:
         registry: Whose checks.
@@ -27,23 +30,30 @@ class Following:
         self._default = default
         self._all = all_checks
         self._history = history
+        self._lock = ForkSafeLock()
         self._asked: dict[str, Watch] = {}
         self._left_out: frozenset[str] = frozenset()
         self._followed: frozenset[str] = frozenset()
 
     def ask(self, name: str, watch: Watch) -> None:
         """Watch the check of a name as told, as soon as there is one."""
-        self._asked = {**self._asked, name: watch}
-        self._left_out -= {name}
+        with self._lock:
+            self._asked = {**self._asked, name: watch}
+            self._left_out -= {name}
 
     def leave_out(self, name: str) -> None:
         """Do not watch the check of a name."""
-        self._asked = {known: watch for known, watch in self._asked.items() if known != name}
-        self._left_out |= {name}
-        self._followed -= {name}
+        with self._lock:
+            self._asked = {known: watch for known, watch in self._asked.items() if known != name}
+            self._left_out |= {name}
+            self._followed -= {name}
 
-    def update(self, rounds: Rounds) -> Iterator[Told]:
-        """Have watched what is registered now, and yield what is to be told of what is not any more."""
+    def update(self, rounds: Rounds) -> list[Told]:
+        """Have watched what is registered now, and return what is to be told of what is not any more."""
+        with self._lock:
+            return list(self._update(rounds))
+
+    def _update(self, rounds: Rounds) -> Iterator[Told]:
         wanted = {check.name: check for check in self._registry.checks if self._wants(check)}
         known = rounds.services
         for name in self._followed - wanted.keys():

@@ -15,7 +15,7 @@ from holdfast.health.monitor.rounds import Rounds
 from holdfast.health.monitor.service import Service
 from holdfast.health.monitor.standing import Thresholds
 from holdfast.health.monitor.watch import Recovery, Watch
-from holdfast.health.registry import HealthRegistry
+from holdfast.health.registry import HealthRegistry, refuse_unknown
 from holdfast.health.runner import Runner
 from holdfast.health.ticker import Ticker
 
@@ -129,7 +129,9 @@ class HealthMonitor:
 
         Raises:
             ValueError: When an option makes no sense.
+            TypeError: When there is no such option.
         """
+        refuse_unknown(options, WatchOptions.__annotations__, f"service {name!r}")
         watch = self._told(options)
         if check is None:
             if given := {"timeout", "critical"} & options.keys():

@@ -147,7 +147,7 @@ def parsed(told: object, now: datetime) -> MonitorReport:
     try:
         facts = cast("Mapping[str, object]", told)
         services = cast("Mapping[str, Mapping[str, object]]", facts["services"])
-        time = datetime.fromisoformat(str(facts["time"]))
+        time = moment(facts["time"])
         return MonitorReport(
             services={str(name): _service(said) for name, said in services.items()},
             time=time,
@@ -166,7 +166,7 @@ def _service(said: Mapping[str, object]) -> ServiceReport:
         critical=bool(said["critical"]),
         outage=None if outage is None else Outage(**_known(Outage, outage)),  # type: ignore[arg-type]  # as above
         duration=float(str(said["duration"])),
-        details=cast("Mapping[str, JsonValue]", said["details"]),
+        details=cast("Mapping[str, JsonValue]", mapping(said["details"])),
     )
 
 
@@ -180,7 +180,30 @@ def _value(name: str, value: object) -> object:
         return str(value)
     if name not in _TIMES:
         return int(str(value))
-    return None if value is None else datetime.fromisoformat(str(value))
+    return None if value is None else moment(value)
+
+
+def moment(told: object) -> datetime:
+    """Return a time that JSON held.
+
+    Raises:
+        ValueError: When it is none, or does not say its zone: it could not be compared with others.
+    """
+    time = datetime.fromisoformat(str(told))
+    if time.tzinfo is None:
+        raise ValueError(f"{told!r} is a time without a zone, and no isoformat() of a monitor's")
+    return time
+
+
+def mapping(told: object) -> Mapping[object, object]:
+    """Return an object that JSON held.
+
+    Raises:
+        TypeError: When it is none.
+    """
+    if not isinstance(told, dict):
+        raise TypeError(f"{type(told).__name__} is no object of JSON")
+    return cast("Mapping[object, object]", told)
 
 
 def _plain(facts: Mapping[str, object]) -> dict[str, object]:

@@ -119,11 +119,11 @@ class Rounds:
         noted = 0
         with self._lock:
             for service in self._services.values():
-                if service.attempt is not None and _is_over(service.attempt, given_up):
-                    told += self._attempted(service, service.attempt)
-                    noted += 1
                 if service.look is not None and _is_over(service.look, given_up):
                     told += self._looked(service, service.look)
+                    noted += 1
+                if service.attempt is not None and _is_over(service.attempt, given_up):
+                    told += self._attempted(service, service.attempt)
                     noted += 1
         return noted, told
 
@@ -160,9 +160,15 @@ class Rounds:
         if when is None:
             self._plan_attempt(service)
         else:
-            self._attempts.plan(service.name, max(0.0, (when - now).total_seconds()))
+            wait = (when - now).total_seconds()
+            longest = (
+                service.watch.recovery.longest
+            )  # or a clock that was set back would put it off
+            self._attempts.plan(service.name, min(max(0.0, wait), longest))
 
     def _look(self, service: Service) -> Run:
+        if service.look is not None and not service.look.is_going:
+            return service.look  # ended a moment ago: a new one would hide it before it was noted
         run = service.runner.run(service.check, fresh=True)
         if run is not service.latest:  # else it is told of already
             service.latest = run

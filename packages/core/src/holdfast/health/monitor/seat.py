@@ -24,6 +24,8 @@ if sys.platform != "win32":
 IS_SHARED: Final = sys.platform != "win32"
 """Whether the processes of a host can agree who monitors."""
 _PRIVATE: Final = 0o700
+_MOST: Final = 50_000_000
+"""Characters that are read of what was left."""
 
 
 class Seat:
@@ -96,10 +98,10 @@ class Seat:
         """Return what the process that has it let the others know; None when there is nothing."""
         try:
             with self._path("json").open(encoding="utf-8") as file:
-                return json.load(file)
+                return json.loads(file.read(_MOST))  # more is not ours, and ends in the middle
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as failure:
+        except (OSError, ValueError, RecursionError) as failure:
             self.complain(failure)
             return None
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from datetime import datetime
 from functools import partial
 from typing import Final, TypeAlias, cast
 
 from holdfast.events import Event, Scalar
 from holdfast.forks import after_fork
 from holdfast.health.check import CheckResult
-from holdfast.health.monitor.report import Outage
+from holdfast.health.monitor.report import Outage, mapping, moment
 from holdfast.health.monitor.service import Service, Step
 from holdfast.health.monitor.standing import Change
 from holdfast.kinds import Severity
@@ -54,7 +53,7 @@ class Announcer:
         for one in news:
             self._unsettled[one.id, one.stage] = one
             if len(self._unsettled) > MAX_UNSETTLED:
-                self._unsettled.pop(next(iter(self._unsettled)))
+                self._unsettled.pop(next(iter(self._unsettled)), None)  # it may arrive now
 
     def announce(self, news: Iterable[News]) -> None:
         """Tell people of news that are kept."""
@@ -173,8 +172,8 @@ def _parsed(facts: Mapping[str, object]) -> News:
         stage=Stage(str(facts["stage"])),
         severity=Severity[str(facts["severity"])],
         title=str(facts["title"]),
-        since=datetime.fromisoformat(str(facts["since"])),
+        since=moment(facts["since"]),
         count=int(str(facts["count"])),
         total=int(str(facts["total"])),
-        attributes=cast("Mapping[str, Scalar]", facts["attributes"]),
+        attributes=cast("Mapping[str, Scalar]", mapping(facts["attributes"])),
     )

@@ -54,9 +54,13 @@ class Recovery:
             return None
         return self._backoff().delay(attempts, 0.0, _CHANCE)
 
+    @property
+    def longest(self) -> float:
+        """Seconds between two attempts at most."""
+        return max(self.after, self.ceiling)
+
     def _backoff(self) -> Exponential:
-        ceiling = max(self.after, self.ceiling)
-        return Exponential(self.after, ceiling, self.factor, jitter="none")
+        return Exponential(self.after, self.longest, self.factor, jitter="none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
