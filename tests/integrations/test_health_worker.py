@@ -24,7 +24,7 @@ from tests.integrations.celery_workers import (  # noqa: E402  # needed above
     wait_for,
     worker,
 )
-from tests.integrations.relay import Relay, relayed  # noqa: E402
+from tests.integrations.proxy import Proxy, proxied  # noqa: E402
 
 if TYPE_CHECKING:
     import subprocess
@@ -37,7 +37,7 @@ class Worker:
     """A worker with a task under way."""
 
     process: "subprocess.Popen[bytes]"
-    relay: Relay
+    proxy: Proxy
     notes: Path
 
     @property
@@ -57,11 +57,11 @@ class Worker:
 
 @pytest.fixture
 def working(tmp_path: Path) -> Generator[Worker]:
-    """A worker behind a relay, in whose pool a child is at work."""
-    with relayed(5672) as relay:
+    """A worker behind a proxy, in whose pool a child is at work."""
+    with proxied(5672) as proxy:
         own = {
             "TEST_QUEUE": f"health-{uuid.uuid4()}",
-            "TEST_BROKER": RABBITMQ.replace("5672", str(relay.port)),
+            "TEST_BROKER": RABBITMQ.replace("5672", str(proxy.port)),
             "TEST_NOTES": str(tmp_path),
         }
         options = ("--pool=prefork", "--concurrency=1")
@@ -70,7 +70,7 @@ def working(tmp_path: Path) -> Generator[Worker]:
             with sender({**own, "TEST_BROKER": RABBITMQ}) as sending:
                 cast("Any", sending).send_task("work")
             assert wait_for((tmp_path / "begun").exists), (tmp_path / "log").read_text()
-            yield Worker(process, relay, tmp_path)
+            yield Worker(process, proxy, tmp_path)
             (tmp_path / "end").touch()
         forget({**own, "TEST_BROKER": RABBITMQ})
 
@@ -82,7 +82,7 @@ def test_a_worker_is_alive_until_its_last_task_is_done(working: Worker) -> None:
     """
     port = working.port
     at_work = working.ask("live"), working.ask("ready")
-    working.relay.close()
+    working.proxy.cut()
     is_cut = wait_for(lambda: working.ask("ready")[0] == 503)
     cut = working.ask("live"), working.ask("ready")
     working.process.send_signal(signal.SIGTERM)

@@ -10,7 +10,7 @@ from holdfast import ValidationError, current_trace_id, trace_headers, work_cont
 from holdfast.hooks.consumers import Consumer
 from holdfast.testing import RecordingRuntime
 from tests.integrations.conftest import need
-from tests.integrations.relay import relayed
+from tests.integrations.proxy import proxied
 
 need("kombu")
 
@@ -382,12 +382,12 @@ def test_a_message_that_ends_its_consumers_is_given_up(shop: Shop) -> None:
 def test_a_broker_gone_in_the_middle_is_recorded_once(shop: Shop) -> None:
     """The work is done and cannot be acknowledged: the loop hears of it, and the message comes again."""
     shop.order({"sku": "881"}, headers={"x-request-id": "order-42"})
-    with relayed(PORT) as relay:
-        connection = connect(relay.port)
+    with proxied(PORT) as proxy:
+        connection = connect(proxy.port)
 
         def work(order: object, message: Message) -> None:
             shop.done.append(order)
-            relay.close()
+            proxy.cut()
 
         source = shop.listen(connection, quick(), work)
         source.consume()

@@ -12,7 +12,7 @@ from holdfast import ValidationError, current_trace_id, trace_headers, work_cont
 from holdfast.hooks.consumers import Consumer
 from holdfast.testing import RecordingRuntime
 from tests.integrations.conftest import need
-from tests.integrations.relay import relayed
+from tests.integrations.proxy import proxied
 
 need("nats")
 
@@ -222,12 +222,12 @@ async def test_a_message_that_ends_its_consumers_is_given_up(shop: Shop) -> None
 async def test_a_server_gone_in_the_middle_is_recorded_once(shop: Shop) -> None:
     """The work is done and cannot be acknowledged: the loop hears of it, and the message comes again."""
     await shop.order("881", **{"X-Request-ID": "order-42"})
-    with relayed(PORT) as relay:
-        client = await connect(relay.port)
+    with proxied(PORT) as proxy:
+        client = await connect(proxy.port)
 
         async def work(message: Msg) -> None:
             shop.done.append(message.data.decode())
-            await asyncio.to_thread(relay.close)
+            await asyncio.to_thread(proxy.cut)
             while not client.is_closed:
                 await asyncio.wait({asyncio.ensure_future(asyncio.Event().wait())}, timeout=0.01)
 

@@ -12,7 +12,7 @@ from holdfast import ValidationError, current_trace_id, trace_headers, work_cont
 from holdfast.hooks.consumers import Consumer, Settle, Settlement
 from holdfast.testing import RecordingRuntime
 from tests.integrations.conftest import need
-from tests.integrations.relay import relayed
+from tests.integrations.proxy import proxied
 
 need("redis")
 
@@ -256,14 +256,14 @@ def test_an_entry_that_ends_its_readers_is_given_up(shop: Shop, read: Read) -> N
 def test_redis_gone_in_the_middle_is_recorded_once(shop: Shop, read: Read) -> None:
     """The work is done and cannot be acknowledged: the loop hears of it, and the entry comes again."""
     shop.order("881")
-    with relayed(PORT) as relay:
+    with proxied(PORT) as proxy:
 
         def work(entry: Entry) -> None:
             shop.done.append(sku_of(entry))
-            relay.close()
+            proxy.cut()
 
         with pytest.raises(redis.exceptions.ConnectionError):
-            rounds(read, shop.reader(relay.port), quick(), work, 1)
+            rounds(read, shop.reader(proxy.port), quick(), work, 1)
 
     (record,) = shop.runtime.recorded.records
     assert record.classification.code == "COMMUNICATION_ERROR"
