@@ -1,16 +1,18 @@
 """The small server of health endpoints: real sockets, on loopback."""
 
 import contextlib
+import io
 import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Generator
 from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 
-from holdfast.health.serving import MOST, HealthServer, serve
+from holdfast.health.serving import MAX_REQUEST, MOST, HealthServer, _Timed, serve
 from holdfast.testing import FakeClock, RecordingRuntime
 
 PATIENCE = 20.0
@@ -117,6 +119,38 @@ def test_no_more_clients_are_served_at_a_time_than_there_are_threads(server: Hea
         waiting.settimeout(PATIENCE)
 
         assert waiting.recv(12) == b"HTTP/1.0 200"
+
+
+def test_who_finds_no_thread_is_left_and_takes_no_place(
+    server: HealthServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However many come while the system has none, the next is answered when it has."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        for _ in range(MOST + 1):
+            with contextlib.closing(connected(server)) as client:
+                assert client.recv(1) == b""
+
+    assert get(server, "/health/live")[0] == 200
+    assert "a probe could not be answered: RuntimeError\n" in capsys.readouterr().err
+
+
+def test_a_request_without_end_is_not_read_to_it(clock: FakeClock) -> None:
+    """Nobody has more kept of what they send than a request needs: for a reader it ends there."""
+    here, there = socket.socketpair()
+    sent = threading.Thread(target=there.sendall, args=(b"x" * (MAX_REQUEST + 1000),))
+    with here, there:
+        sent.start()
+
+        read = io.BufferedReader(_Timed(here, clock)).read()
+
+        here.close()
+        sent.join(PATIENCE)
+    assert len(read) == MAX_REQUEST
 
 
 @pytest.mark.parametrize(

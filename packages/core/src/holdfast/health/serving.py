@@ -2,6 +2,7 @@
 
 import io
 import socket
+import sys
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
@@ -29,6 +30,8 @@ PATIENCE: Final = 5.0
 """Seconds that a client has to ask, and again to take the answer."""
 MAX_BODY: Final = 65_536
 """Bytes of a request's body that are read, so that whoever sends one hears the answer."""
+MAX_REQUEST: Final = 2 * MAX_BODY
+"""Bytes of a request that are read in all, whatever it sends."""
 _LOOK: Final = 0.5
 """Seconds between two looks whether the server is to end, should nothing wake it."""
 
@@ -153,7 +156,15 @@ class _Server(TCPServer):
         if self.ending.is_set():
             self.shutdown_request(connection)
             return
-        self.pool.submit(lambda: self._converse(connection, cast("_Address", client_address)))
+        try:
+            self.pool.submit(lambda: self._converse(connection, cast("_Address", client_address)))
+        except BaseException:  # no thread is to be had: the next one needs the slot
+            self._slots.release()
+            raise
+
+    def handle_error(self, *_: object) -> None:
+        """Say in a line what became of a connection that cannot be answered, and go on."""
+        complain(f"a probe could not be answered: {type(sys.exception()).__name__}")
 
     def _converse(self, connection: socket.socket, address: _Address) -> None:
         try:
@@ -221,12 +232,13 @@ class _Conversation(BaseHTTPRequestHandler):
 
 
 class _Timed(io.RawIOBase):
-    """What a client sends, up to a point in time."""
+    """What a client sends, up to a point in time and to a size; then it ends."""
 
     def __init__(self, connection: socket.socket, clock: Clock) -> None:
         self._connection = connection
         self._clock = clock
         self._until = clock.monotonic() + PATIENCE
+        self._left = MAX_REQUEST
 
     def readable(self) -> bool:
         """Tell that it can be read."""
@@ -242,4 +254,7 @@ class _Timed(io.RawIOBase):
         if left <= 0:
             raise TimeoutError
         self._connection.settimeout(left)
-        return self._connection.recv_into(buffer)
+        room = memoryview(buffer)[: self._left]
+        size = self._connection.recv_into(room) if room else 0
+        self._left -= size
+        return size
