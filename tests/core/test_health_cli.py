@@ -173,6 +173,8 @@ def test_what_an_endpoint_says_does_nothing_to_a_terminal(
         (("--url", "http://host:many/"), "'many'"),
         (("--url", "http://host/", "--timeout", "0"), "--timeout must be above 0"),
         (("--url", "http://host/", "--timeout", "nan"), "--timeout must be above 0"),
+        (("--url", "http://host/", "--timeout", "inf"), "--timeout must be above 0"),
+        (("--url", "http://host/", "--timeout", "1e12"), "--timeout must be above 0"),
         (("--url", "http://host/", "--app", "shop"), "not allowed with"),
         (("--url", "http://host/", "--format", "html"), "invalid choice: 'html'"),
         (("--app", "no_such_module"), "--app no_such_module cannot be had: ModuleNotFoundError"),

@@ -8,6 +8,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import SplitResult, urlsplit
 
+from holdfast.health.check import LONGEST
 from holdfast.health.inspection import TEXT, UNKNOWN, exit_status
 from holdfast.health.rendering.formats import FORMATS
 from holdfast.health.rendering.printable import printable
@@ -43,7 +44,7 @@ def ask(
         group: Appended to its path; empty: nothing.
         form: One of `inspection.FORMS`, asked for by `Accept`.
         fail_on: One of `inspection.FAIL_ON`.
-        timeout: Seconds for all of it, above 0.
+        timeout: Seconds for all of it, above 0 and up to a day.
 
     Returns:
         Exit status 0 when it is well, 1 when not, 2 when it cannot be asked, or answers anything else.
@@ -52,8 +53,10 @@ def ask(
         ValueError: When the address is none, or the time makes no sense.
     """
     parts = _parts(url, group)
-    if not timeout > 0:
-        raise ValueError(f"--timeout must be above 0 seconds, not {timeout:g}")
+    if not 0 < timeout <= LONGEST:
+        raise ValueError(
+            f"--timeout must be above 0 seconds and at most {LONGEST:g}, not {timeout:g}"
+        )
     shown = printable(Redactor().text(parts.geturl()))
     try:
         status, body = _fetched(parts, FORMATS[form].content_type, timeout)

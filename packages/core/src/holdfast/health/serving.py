@@ -162,7 +162,7 @@ class _Server(TCPServer):
             self._slots.release()
             raise
 
-    def handle_error(self, *_: object) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002  # as in the parent
         """Say in a line what became of a connection that cannot be answered, and go on."""
         complain(f"a probe could not be answered: {type(sys.exception()).__name__}")
 
