@@ -16,13 +16,27 @@ from tests.core.receiver import message
 
 pytestmark = pytest.mark.usefixtures("outbox")
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
+MEMORY = "django.core.mail.backends.locmem.EmailBackend"
+HAS_MAILERS = hasattr(mail, "mailers")
+"""Since Django 6.1."""
+
+
+def through(backend: str, **options: object) -> dict[str, object]:
+    """Return settings that send mail through a backend, as this version of Django has them."""
+    if HAS_MAILERS:
+        return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+    return {"EMAIL_BACKEND": backend, **{f"EMAIL_{key.upper()}": options[key] for key in options}}
 
 
 @pytest.fixture
 def outbox() -> Iterator[None]:
     """An empty one, as Django's own test runner gives each test."""
     mail.outbox = []
-    with override_settings(SERVER_EMAIL="root@shop.example", ADMINS=[("Ann", "ann@shop.example")]):
+    with override_settings(
+        SERVER_EMAIL="root@shop.example",
+        ADMINS=["ann@shop.example"] if HAS_MAILERS else [("Ann", "ann@shop.example")],
+        **through(MEMORY),
+    ):
         yield
 
 
@@ -89,7 +103,7 @@ def test_a_server_that_is_not_there_may_come_back() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with (
-        override_settings(EMAIL_BACKEND=SMTP, EMAIL_HOST="127.0.0.1", EMAIL_PORT=port),
+        override_settings(**through(SMTP, host="127.0.0.1", port=port)),
         pytest.raises(CommunicationError, match="mail server of the project") as caught,
     ):
         channel().send(message())
@@ -102,7 +116,7 @@ def test_a_server_that_hangs_is_left() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with (
-            override_settings(EMAIL_BACKEND=SMTP, EMAIL_HOST="127.0.0.1", EMAIL_PORT=port),
+            override_settings(**through(SMTP, host="127.0.0.1", port=port)),
             pytest.raises(CommunicationError) as caught,
         ):
             channel(timeout=0.2).send(message())

@@ -1,9 +1,11 @@
-"""Alerts by the project's own mail: its `EMAIL_*` settings or `EMAIL_BACKEND`, to its `ADMINS`."""
+"""Alerts by the project's own mail: its `MAILERS` or its `EMAIL_*` settings, to its `ADMINS`."""
 
 from typing import cast
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
+from django.core import mail
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.backends.smtp import EmailBackend
 
 from holdfast.reporting.alerts.message import AlertMessage
@@ -52,21 +54,27 @@ class DjangoMailChannel:
         Raises:
             AppError: It was not taken; transient when sending it again may help.
         """
-        connection = get_connection()
+        connection = _connection()
         if isinstance(connection, EmailBackend) and connection.timeout is None:
             connection.timeout = self._timeout
-        mail = EmailMessage(
+        written = EmailMessage(
             subject=self._wording.subject(message),
             body=self._wording.lines(message),
             from_email=self._sender,
             to=list(self._to),
-            connection=connection,
             headers=headers_of(message, self._sender),
         )
         try:
-            mail.send()
+            connection.send_messages([written])
         except OSError as error:
             raise unsent(error, "the mail server of the project") from None  # it may hold addresses
+
+
+def _connection() -> BaseEmailBackend:
+    """Return a connection of the default mailer, which has a name since Django 6.1."""
+    if hasattr(mail, "mailers"):
+        return mail.mailers.default
+    return mail.get_connection()
 
 
 def _admins() -> tuple[str, ...]:
