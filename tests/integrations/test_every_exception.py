@@ -106,6 +106,8 @@ STANDARD = Table.of(
     imaplib:
         502 IMAP4.error+
         503 IMAP4.abort+
+    importlib.resources.abc:
+        500 TraversalError
     inspect:
         500 ClassFoundException EndOfBlock
     io:
