@@ -136,7 +136,7 @@ SUITES: dict[str, tuple[list[str], list[str], list[str]]] = {
     "core": (["holdfast[all]"], ["tests", "drivers", "edges"], ["tests/core"]),
     "django": (
         ["holdfast[all]", "holdfast-django[drf,openapi]"],
-        ["tests", "servers", "peers", "edges"],
+        ["tests", "drivers", "servers", "peers", "edges"],
         ["tests/django_ext"],
     ),
     "flask": (
