@@ -101,10 +101,13 @@ def test_without_the_setting_probes_go_through_the_stack(
 
 
 @override_settings(MIDDLEWARE=STRICT)
-def test_who_sends_a_form_is_told_so_in_front_too(ask: Ask, direct: HealthRegistry) -> None:
-    """And HEAD gets no body."""
-    assert ask("/health/live", method="POST").status == 405
-    assert ask("/health/live", method="HEAD").body == b""
+def test_what_no_probe_sends_goes_through_the_stack(ask: Ask, direct: HealthRegistry) -> None:
+    """A form is the project's to refuse; HEAD is a probe, and gets no body."""
+    head = ask("/health/live", method="HEAD")
+
+    assert ask("/health/live", method="POST").status == 418
+    assert (head.status, head.body) == (200, b"")
+    assert int(head.headers["content-length"]) > 0
 
 
 @override_settings(MIDDLEWARE=STRICT)

@@ -19,6 +19,8 @@ from holdfast_django.routes import routes
 
 View: TypeAlias = Callable[..., HttpResponse]
 
+SAFE: Final = ("GET", "HEAD")
+"""Methods by which probes ask."""
 _MARK: Final = "holdfast_health"
 _LITERAL: Final = re.compile(r"[\w./-]*")
 _GROUP: Final = "(?P<group>"
@@ -56,6 +58,8 @@ def without_slash(request: HttpRequest) -> View | None:
 
 def group_asked(request: HttpRequest) -> str | None:
     """Return the group that an address of the root urlconf asks for, or None when it is no probe's."""
+    if request.method not in SAFE:
+        return None
     path = request.path_info[1:].removesuffix("/")
     known = addresses(settings.ROOT_URLCONF)
     found = known.groups.get(path)

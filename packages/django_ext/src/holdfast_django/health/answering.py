@@ -15,8 +15,10 @@ from holdfast.errors import ResourceNotFoundError
 from holdfast.health.disclosure import Caller
 from holdfast.health.probes import HEADERS, METRICS, Probe, ProbeAnswer, Probes
 from holdfast.health.rendering.formats import MEDIA, chosen
+from holdfast.health.wsgi import probe_of
 from holdfast_django.capture import explain
 from holdfast_django.current import project_runtime, project_settings
+from holdfast_django.probes import SAFE
 from holdfast_django.responses import silence
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
     from holdfast.health.rendering.page import Page
 
-SAFE: Final = ("GET", "HEAD")
 _FEEDS: Final = {"application/atom+xml": "atom", "application/rss+xml": "rss"}
 """What django-health-check writes beside the formats of the core, by media type."""
 _WITH_FEEDS: Final = {**MEDIA, **_FEEDS}
@@ -80,11 +81,7 @@ def _asked(request: HttpRequest, group: str) -> tuple[Probes, Probe]:
         request=request,
         is_trusted=settings.DEBUG,
     )
-    asked, tags = "", list[str]()
-    if meta.get("QUERY_STRING"):
-        asked, tags = request.GET.get("format", ""), request.GET.getlist("tag")
-    accept = meta.get("HTTP_ACCEPT", "")
-    return probes, Probe(group=group, format=asked, accept=accept, tags=tuple(tags), caller=caller)
+    return probes, probe_of(meta, group, caller)
 
 
 def _response(answered: ProbeAnswer) -> HttpResponse:
@@ -92,15 +89,12 @@ def _response(answered: ProbeAnswer) -> HttpResponse:
         answered.body,
         status=answered.status,
         content_type=answered.content_type,
-        headers=dict(answered.headers),
+        headers={**answered.headers, "Content-Length": str(answered.length)},
     )
 
 
 def _finished(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     explain(request)  # a 503 is an answer here
-    if request.method == "HEAD":
-        response.headers["Content-Length"] = str(len(response.content))
-        response.content = b""
     return silence(response)
 
 
@@ -127,6 +121,8 @@ def _feed(request: HttpRequest, name: str, page: "Page") -> HttpResponse:
     # By name: django-health-check is loaded for those alone who want a feed in front of their project.
     render = importlib.import_module("holdfast_django.health.feeds").render_feed
     made = cast("Callable[..., HttpResponse]", render)(request, name, page)
-    for header, value in HEADERS.items():
+    for header, value in {**HEADERS, "Content-Length": str(len(made.content))}.items():
         made.headers[header] = value
+    if request.method == "HEAD":
+        made.content = b""
     return made
