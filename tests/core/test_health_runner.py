@@ -1,6 +1,7 @@
 """Runs of checks: bounded in time and threads, shared while they go on, kept for a while."""
 
 import asyncio
+import gc
 import itertools
 import os
 import sys
@@ -321,12 +322,29 @@ def test_one_probe_waits_for_a_check_that_may_take_longer_than_it(
     registry = HealthRegistry(clock)
     registry.register_check("slow", hang.wait, timeout=60.0)
     first = report(registry, within=0.01)
-    clock.advance(1.0)
+    clock.advance(30.0)
 
-    second = report(registry, within=30.0)  # would wait for it, were it not for the first
+    second = report(
+        registry, within=30.0
+    )  # would wait for it, were it not for how long it has taken
 
     assert outputs(first) == outputs(second)
     assert outputs(second) == {"slow": ("fail", "no answer in the time of a probe")}
+
+
+def test_who_gives_up_soon_takes_no_time_from_others(
+    registry: HealthRegistry, report: Reports, hang: threading.Event
+) -> None:
+    """One impatient caller does not make a check fail that answers in the time of a probe."""
+    registry.register_check("slow", lambda: hang.wait(5), timeout=60.0)
+    first = report(registry, within=0.001)
+    later = threading.Timer(0.2, hang.set)
+    later.start()
+
+    second = report(registry, within=30.0)
+    later.join()
+
+    assert (first.status, second.status) == (HealthStatus.FAIL, HealthStatus.PASS)
 
 
 def test_a_check_that_took_too_long_is_not_waited_for_again(
@@ -510,3 +528,40 @@ def test_a_check_asks_what_is_around_it(registry: HealthRegistry) -> None:
     registry.report()
 
     assert seen == ["in", "check", "out"]
+
+
+def test_who_gave_up_waiting_leaves_nothing_behind(hang: threading.Event) -> None:
+    """However many ask, on loops that are closed by then, while a check hangs for an hour."""
+
+    def futures() -> int:
+        gc.collect()
+        return sum(isinstance(one, asyncio.Future) for one in gc.get_objects())
+
+    registry = HealthRegistry()
+    registry.register_check("hangs", hang.wait, timeout=3600.0)
+    before = futures()
+
+    for _ in range(20):
+        asyncio.run(registry.areport(within=0.01))
+
+    assert registry.runner.run(registry.checks[0]).is_going
+    assert futures() == before
+
+
+async def test_a_loop_is_woken_by_a_check_that_ends_as_it_is_asked(
+    registry: HealthRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between being found at work and being waited for, it may have ended."""
+    go = threading.Event()
+    registry.register_check("one", lambda: go.wait(5), timeout=60.0)
+    run = registry.runner.run(registry.checks[0])
+    event = asyncio.Event
+
+    def made() -> asyncio.Event:
+        go.set()
+        run.wait(5)
+        return event()
+
+    monkeypatch.setattr(asyncio, "Event", made)
+
+    assert (await run.aresult(60.0)).status is HealthStatus.PASS

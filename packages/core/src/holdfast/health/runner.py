@@ -177,10 +177,16 @@ def results(
     """Wait for runs that were begun at the same time, at most so many seconds for all of them."""
     clock = tools.clock
     until = clock.monotonic() + within
-    return {run.check.name: run.result(until - clock.monotonic(), fresh=fresh) for run in runs}
+    return {
+        run.check.name: run.result(until - clock.monotonic(), limit=within, fresh=fresh)
+        for run in runs
+    }
 
 
 async def aresults(runs: Iterable[Run], tools: Tools, within: float) -> dict[str, CheckResult]:
     """Wait as `results` does, and leave the running event loop to others."""
-    until = tools.clock.monotonic() + within
-    return {run.check.name: await run.aresult(until - tools.clock.monotonic()) for run in runs}
+    clock = tools.clock
+    until = clock.monotonic() + within
+    return {
+        run.check.name: await run.aresult(until - clock.monotonic(), limit=within) for run in runs
+    }

@@ -63,10 +63,9 @@ class Run:
         self._earlier_for = earlier_for
         self._asked = tools.clock.monotonic()
         self._begun = False
-        self._given_up = False
-        """Whether somebody waited in vain for as long as a probe may: others need not."""
         self._future: Future[CheckResult] = Future()
         self._future.set_running_or_notify_cancel()  # who is cancelled while waiting leaves it be
+        self._sleepers: set[Callable[[], None]] = set()
         self._work = current_context()
         self._outcome: CheckResult | None = None
         self._ended = 0.0
@@ -123,30 +122,45 @@ class Run:
         """Call something when it has ended, on the thread that it ends on, or now if it has."""
         self._future.add_done_callback(lambda _: call())
 
-    def result(self, within: float, *, fresh: bool = False) -> CheckResult:
+    def result(self, within: float, *, limit: float = math.inf, fresh: bool = False) -> CheckResult:
         """Wait for what it says, at most so many seconds, or tell that it does not answer.
 
         Args:
             within: Seconds at most.
+            limit: Seconds after which it is not waited for again: whoever has as long, and asked when it
+                began, has waited in vain.
             fresh: Whether what was said earlier will not do.
         """
         earlier = None if fresh else self._spoken_for()
-        left = self._patience(has_word=earlier is not None)
+        left = self._patience(limit, has_word=earlier is not None)
         if self.is_going and min(left, within) > 0:
             wait([self._future], min(left, within))
-        self._given_up = self._given_up or (self.is_going and within < left)
         return self.outcome or earlier or self._missing()
 
-    async def aresult(self, within: float) -> CheckResult:
+    async def aresult(self, within: float, *, limit: float = math.inf) -> CheckResult:
         """Wait as `result` does, and leave the running event loop to others."""
         earlier = self._spoken_for()
-        left = self._patience(has_word=earlier is not None)
+        left = self._patience(limit, has_word=earlier is not None)
         if self.is_going and min(left, within) > 0:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(left, within)):
-                    await asyncio.wrap_future(self._future)
-        self._given_up = self._given_up or (self.is_going and within < left)
+            await self._ended_within(min(left, within))
         return self.outcome or earlier or self._missing()
+
+    async def _ended_within(self, seconds: float) -> None:
+        # Not `asyncio.wrap_future`, of which the future keeps something for everybody who gave up.
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            with suppress(RuntimeError):  # a loop that was closed needs no waking
+                loop.call_soon_threadsafe(ended.set)
+
+        self._sleepers.add(wake)
+        try:
+            if self.is_going:  # it may have ended before there was somebody to wake
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await ended.wait()
+        finally:
+            self._sleepers.discard(wake)
 
     def fail(self, output: str) -> None:
         """End it without its having begun; what was said earlier is still kept."""
@@ -167,6 +181,8 @@ class Run:
         self._ended = self._tools.clock.monotonic()
         self._outcome = result
         self._future.set_result(result)
+        for wake in tuple(self._sleepers):
+            wake()
 
     def _judged(self) -> CheckResult:
         if self._work is not None:  # the trace alone
@@ -200,9 +216,9 @@ class Run:
             return None
         return earlier.outcome
 
-    def _patience(self, *, has_word: bool) -> float:
+    def _patience(self, limit: float, *, has_word: bool) -> float:
         """Return the seconds that somebody may still wait for it; below 0 when it is late."""
-        hurries = self._doubted or has_word or self._given_up
+        hurries = self._doubted or has_word or self._elapsed() >= limit
         return (HASTE if hurries else self.check.timeout) - self._elapsed()
 
     def _missing(self) -> CheckResult:
@@ -212,7 +228,7 @@ class Run:
             output = "no thread was free for it"
         elif self._doubted and elapsed < timeout:
             output = f"took more than {timeout:g} s before; looking again"
-        elif self._given_up and elapsed < timeout:
+        elif elapsed < timeout:
             output = "no answer in the time of a probe"
         elif elapsed < timeout + 1:
             output = f"no answer in {timeout:g} s"
