@@ -135,7 +135,8 @@ class Run:
         left = self._patience(limit, has_word=earlier is not None)
         if self.is_going and min(left, within) > 0:
             wait([self._future], min(left, within))
-        return self.outcome or earlier or self._missing()
+        is_cut = min(within, limit - self._elapsed()) < left
+        return self.outcome or earlier or self._missing(is_cut=is_cut)
 
     async def aresult(self, within: float, *, limit: float = math.inf) -> CheckResult:
         """Wait as `result` does, and leave the running event loop to others."""
@@ -143,7 +144,8 @@ class Run:
         left = self._patience(limit, has_word=earlier is not None)
         if self.is_going and min(left, within) > 0:
             await self._ended_within(min(left, within))
-        return self.outcome or earlier or self._missing()
+        is_cut = min(within, limit - self._elapsed()) < left
+        return self.outcome or earlier or self._missing(is_cut=is_cut)
 
     async def _ended_within(self, seconds: float) -> None:
         # Not `asyncio.wrap_future`, of which the future keeps something for everybody who gave up.
@@ -221,14 +223,14 @@ class Run:
         hurries = self._doubted or has_word or self._elapsed() >= limit
         return (HASTE if hurries else self.check.timeout) - self._elapsed()
 
-    def _missing(self) -> CheckResult:
+    def _missing(self, *, is_cut: bool) -> CheckResult:
         """Say that it does not answer, in the words that fit how long nobody has heard of it."""
         elapsed, timeout = self._elapsed(), self.check.timeout
         if not self._begun:
             output = "no thread was free for it"
         elif self._doubted and elapsed < timeout:
             output = f"took more than {timeout:g} s before; looking again"
-        elif elapsed < timeout:
+        elif is_cut and elapsed < timeout:
             output = "no answer in the time of a probe"
         elif elapsed < timeout + 1:
             output = f"no answer in {timeout:g} s"
