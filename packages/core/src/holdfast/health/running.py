@@ -135,7 +135,7 @@ class Run:
         left = self._patience(limit, has_word=earlier is not None)
         if self.is_going and min(left, within) > 0:
             wait([self._future], min(left, within))
-        is_cut = min(within, limit - self._elapsed()) < left
+        is_cut = within < left or self._elapsed() >= limit
         return self.outcome or earlier or self._missing(is_cut=is_cut)
 
     async def aresult(self, within: float, *, limit: float = math.inf) -> CheckResult:
@@ -144,7 +144,7 @@ class Run:
         left = self._patience(limit, has_word=earlier is not None)
         if self.is_going and min(left, within) > 0:
             await self._ended_within(min(left, within))
-        is_cut = min(within, limit - self._elapsed()) < left
+        is_cut = within < left or self._elapsed() >= limit
         return self.outcome or earlier or self._missing(is_cut=is_cut)
 
     async def _ended_within(self, seconds: float) -> None:
