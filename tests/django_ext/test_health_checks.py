@@ -174,6 +174,7 @@ def test_a_database_that_answers_passes(alias: str) -> None:
     assert alias not in {each.alias for each in connections.all(initialized_only=True)}
 
 
+@pytest.mark.extra("psycopg")
 def test_a_database_that_is_away_fails(registry: HealthRegistry) -> None:
     """With the class of the error, and its text among the details."""
     registry.register_check("database", DatabaseCheck("away"))
