@@ -44,22 +44,21 @@ def others() -> set[threading.Thread]:
     return set(threading.enumerate())
 
 
-def test_a_check_that_lost_its_place_is_looked_at_no_more(others: set[threading.Thread]) -> None:
-    """Also when the one in its place is for probes alone, and nobody asks."""
+def test_a_check_that_lost_its_place_is_looked_at_no_more() -> None:
+    """Also when the one in its place is for probes alone."""
     clock, old = FakeClock(), Looks()
     registry = HealthRegistry(clock)
     registry.register_check("one", old, every=30.0)
     registry.report()
     assert old.wait()
-    (thread,) = ticking(others)
+    assert registry.runner._ticker.stop(PATIENCE)
+    assert registry.runner.look() is not None
 
     registry.register_check("one", lambda: True, replace=True)
     clock.advance(1000.0)
     registry.report()
-    registry.runner.beat()
-    registry.close()
-    thread.join(PATIENCE)
 
+    assert registry.runner.look() is None
     assert old.count == 1
 
 
