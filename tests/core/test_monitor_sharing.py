@@ -2,17 +2,28 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from holdfast.health.monitor import Recovery, Seat, Watch, telling
+from holdfast.health import Check, HealthRegistry
+from holdfast.health.monitor import Recovery, Seat, Thresholds, Ties, Watch, telling
+from holdfast.health.monitor.duty import Duty
 from holdfast.health.monitor.report import parsed
+from holdfast.health.monitor.rounds import Rounds, Told
+from holdfast.health.monitor.service import Service
 from holdfast.testing import FakeClock
 from tests.core.monitors import Kept, Subject, Watched
+
+if TYPE_CHECKING:
+    from holdfast.health.running import Run
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the seat is held by flock()")
 
@@ -428,3 +439,42 @@ def test_kept_news_have_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (file,) = tmp_path.glob("*.json")
     assert len(json.loads(file.read_text())["unsettled"]) == 5
     watched.monitor.stop()
+
+
+def test_what_is_seen_while_the_duty_is_given_back_is_not_lost(tmp_path: Path) -> None:
+    """Who has taken note of a recovery tells of it, although another thread ends the monitor."""
+    clock, subject, kept = FakeClock(), Subject(), Kept()
+    registry = HealthRegistry(clock)
+    rounds = EndedMeanwhile(clock, random.Random(1), registry.runner, lambda: None)  # noqa: S311  # spreads
+    seat = Seat(str(tmp_path), "shop")
+    duty = Duty(Ties(announce=kept.announce, seat=seat), rounds, clock, lambda: None)
+    once = Watch(thresholds=Thresholds(failures=1))
+    service = Service(Check(name="database", run=subject), once, registry.runner, 5)
+    rounds.add(service)
+    duty.take()
+
+    for broken in (True, False):
+        subject.broken = broken
+        rounds.look(service).wait()
+        rounds.end = None if broken else lambda: duty.give_back(0.0)
+        duty.take_in()
+    rounds.thread.join()
+
+    assert kept.stages() == [("database", "opened"), ("database", "recovered")]
+    assert not seat.is_held
+
+
+class EndedMeanwhile(Rounds):
+    """Rounds during which another thread does something, which may wait until they are over."""
+
+    end: Callable[[], None] | None = None
+    thread = threading.Thread()
+
+    def collect(self, given_up: "Collection[Run]" = ()) -> tuple[int, list[Told]]:
+        """Take note as ever, and let the other thread come in between."""
+        found = super().collect(given_up)
+        if self.end is not None:
+            self.thread = threading.Thread(target=self.end)
+            self.thread.start()
+            self.thread.join(0.1)
+        return found

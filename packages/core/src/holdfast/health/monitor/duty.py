@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from holdfast.clock import Clock
 from holdfast.events import Event
+from holdfast.forks import ForkSafeLock
 from holdfast.health.monitor.report import MonitorReport, parsed
 from holdfast.health.monitor.rounds import Rounds, Told
 from holdfast.health.monitor.seat import Seat
@@ -43,7 +44,7 @@ class Ties:
 
 
 class Duty:
-    """What the process that monitors does beside looking.
+    """What the process that monitors does beside looking; thread-safe, survives a fork.
 
     Args:
         ties: Whom it tells, and with whom it agrees.
@@ -59,6 +60,7 @@ class Duty:
         self._rounds = rounds
         self._clock = clock
         self._wake = wake
+        self._lock = ForkSafeLock()
         announce = ties.announce
         self._announcer = None if announce is None else Announcer(announce, self._settled)
         self.reset()
@@ -95,10 +97,11 @@ class Duty:
             if self._announcer is not None and self._announcer.unsettled:
                 self._flush(within)
             self._leave_word()
-        self._rounds.forget_runs()
-        self.reset()
-        if self._seat is not None:
-            self._seat.release()
+        with self._lock:
+            self._rounds.forget_runs()
+            self.reset()
+            if self._seat is not None:
+                self._seat.release()
 
     def take_in(self, given_up: Collection[Run] = ()) -> None:
         """Take note of what has ended, and tell of what has changed.
@@ -106,19 +109,30 @@ class Duty:
         Args:
             given_up: What is not waited for, whatever time it has left.
         """
-        noted, told = self._rounds.collect(given_up)
-        self._dirty = self._dirty or noted > 0
-        self.tell(told)
+        with (
+            self._lock
+        ):  # what is noted while the duty is ours is told, whoever gives it back meanwhile
+            noted, told = self._rounds.collect(given_up)
+            self._dirty = self._dirty or noted > 0
+            known = self._kept(told)
+        self._spread(known)
 
     def tell(self, told: Iterable[Told]) -> None:
-        """Tell of changes, if they are ours to tell.
+        """Tell of changes, if they are ours to tell."""
+        with self._lock:
+            known = self._kept(told)
+        self._spread(known)
 
-        Word is left of them before, lest the next process should tell of another outage.
-        """
+    def _kept(self, told: Iterable[Told]) -> list[Told]:
+        """Return what is ours to tell, the news of it counted among what has not arrived."""
         known = list(told) if self.counts else []
-        news = [one.news for one in known if one.news is not None]
         if self._announcer is not None:
-            self._announcer.keep(news)
+            self._announcer.keep(one.news for one in known if one.news is not None)
+        return known
+
+    def _spread(self, known: Iterable[Told]) -> None:
+        """Tell; word is left before, lest the next process should tell of another outage."""
+        news = [one.news for one in known if one.news is not None]
         if self._dirty or news:
             self._leave_word()
         for one in known:
@@ -159,9 +173,10 @@ class Duty:
         self._wake()
 
     def _leave_word(self) -> None:
-        self._dirty = False
-        if self._seat is None or not self._seat.is_held:
-            return
-        unsettled = () if self._announcer is None else self._announcer.unsettled
-        news = [as_json(one) for one in unsettled]
-        self._seat.write({**self.report().as_json(), UNSETTLED: news})
+        with self._lock:  # an older word would go over a newer one
+            self._dirty = False
+            if self._seat is None or not self._seat.is_held:
+                return
+            unsettled = () if self._announcer is None else self._announcer.unsettled
+            news = [as_json(one) for one in unsettled]
+            self._seat.write({**self.report().as_json(), UNSETTLED: news})
