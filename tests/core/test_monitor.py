@@ -651,6 +651,6 @@ def test_channels_without_rules_make_no_event_worth_its_while() -> None:
 
 def test_a_channel_that_is_not_there_is_a_mistake_in_the_settings() -> None:
     """It is told at start-up, with its place and the channels that there are."""
-    wrong = r"HEALTH\.MONITOR\.CHANNELS: names 'pager', which alerts do not have: \w+"
+    wrong = r"HEALTH\.MONITOR\.CHANNELS: 'pager' is no channel of alerts; there are: \w+"
     with pytest.raises(SettingsError, match=wrong):
         told_settings(CHANNELS=["pager"])

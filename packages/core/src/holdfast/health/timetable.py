@@ -63,6 +63,3 @@ class Timetable:
         if not self._turns:
             return None
         return max(0.0, min(self._turns.values()) - self._clock.monotonic())
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._turns

@@ -185,7 +185,7 @@ class Settings(Section):
                 known = ", ".join(self.alerts.channels) or "none"
                 yield (
                     "health.monitor.channels",
-                    f"names {channel!r}, which alerts do not have: {known}",
+                    f"{channel!r} is no channel of alerts; there are: {known}",
                 )
         if not self.release and "new_in_release" in {r.when for r in self.alerts.rules.values()}:
             yield "release", "is required by a rule of alerts that asks for what is new in it"
