@@ -51,6 +51,19 @@ def test_a_policy_that_refuses_to_be_made_does_not_hide_the_others() -> None:
     runtime.close()
 
 
+def test_a_policy_that_is_thrown_away_meanwhile_is_passed_over(
+    runtime: RecordingRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between being named and being asked about: there is nothing to be said of it."""
+    names = runtime.policies.names()
+    monkeypatch.setattr(runtime.policies, "names", lambda: [*names, "inspected and gone"])
+
+    told = answer(runtime.policies, "policies", "list")
+
+    assert told.status == 0
+    assert "inspected and gone" not in told.text
+
+
 def test_a_policy_is_shown_as_it_is_explained(runtime: RecordingRuntime) -> None:
     """And that the state is one process's is said."""
     told = answer(runtime.policies, "policies", "show", PAYMENTS.name)

@@ -142,7 +142,9 @@ def _explained(policies: "Policies") -> tuple[list["PolicyExplanation"], list[st
     for name in policies.names():
         try:
             told.append(policies.explain(name))
-        except (LookupError, RuntimeError, ValueError) as error:
+        except LookupError:
+            continue  # it was thrown away since it was named
+        except (RuntimeError, ValueError) as error:
             refused.append(str(error))
     return told, refused
 
