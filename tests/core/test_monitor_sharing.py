@@ -220,6 +220,35 @@ def test_an_outage_is_never_too_old_to_be_over(tmp_path: Path) -> None:
     assert second.kept.news[0].id == first.kept.news[0].id
 
 
+@pytest.mark.parametrize(
+    ("passed", "stages"), [(100.0, [("database", "recovered")]), (90_000.0, [])]
+)
+def test_an_outage_outlives_a_process_that_does_not_watch_it(
+    passed: float, stages: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    """A command that monitors for a while leaves it to the next that does; not for ever."""
+    broken = Subject()
+    broken.broken = True
+    (first,) = several(tmp_path, broken)
+    command, last = (Watched(clock=first.clock, folder=tmp_path) for _ in range(2))
+    command.monitor.add_service("queue", Subject())
+    last.monitor.add_service("database", Subject())
+
+    first.let_pass(100.0)
+    first.monitor.stop()
+    command.monitor.tick()
+    first.clock.advance(passed)
+    command.monitor.tick()
+    seen = command.monitor.get_report().services
+    command.monitor.stop()
+    last.let_pass(100.0)
+    last.monitor.stop()
+
+    assert [*seen] == ["queue"]
+    assert command.kept.news == []
+    assert last.kept.stages() == stages
+
+
 def test_a_service_that_is_added_later_goes_on_too(tmp_path: Path) -> None:
     """What was known of it waits for it."""
     subject = Subject()

@@ -7,7 +7,7 @@ one of them goes on from there when this process ends.
 import os
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.clock import Clock
 from holdfast.events import Event
@@ -179,4 +179,6 @@ class Duty:
                 return
             unsettled = () if self._announcer is None else self._announcer.unsettled
             news = [as_json(one) for one in unsettled]
-            self._seat.write({**self.report().as_json(), UNSETTLED: news})
+            report = self.report()
+            services = {**self._rounds.entrusted, **report.services}
+            self._seat.write({**replace(report, services=services).as_json(), UNSETTLED: news})

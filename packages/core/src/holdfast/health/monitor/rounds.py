@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Callable, Collection, Iterable
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from holdfast.clock import Clock
@@ -21,6 +22,8 @@ from holdfast.reporting.alerts.news import News
 
 _STALE: Final = 10.0
 """Intervals after which what another process has seen says nothing, but for outages it has told of."""
+_ABANDONED: Final = 86_400.0
+"""Seconds after which an outage that another process has told of is nobody's any more."""
 
 
 class Told(NamedTuple):
@@ -57,6 +60,13 @@ class Rounds:
     def services(self) -> dict[str, Service]:
         """What is watched, by name; not to be changed."""
         return dict(self._services)
+
+    @property
+    def entrusted(self) -> dict[str, ServiceReport]:
+        """Outages that another process has told of and nobody watches here, by name: for who does."""
+        now = self._clock.now()
+        with self._lock:
+            return {name: told for name, told in self._remembered.items() if _is_open(told, now)}
 
     def forget_runs(self) -> None:
         """Take no note of what is under way: another process monitors, or its threads are gone."""
@@ -219,6 +229,13 @@ def _news(service: Service, step: Step) -> News | None:
         why = f": {step.result.output}" if step.result.output else ""
         return news_of(service, Stage.OPENED, step.outage, f"does not work{why}")
     return news_of(service, Stage.RECOVERED, step.outage, "works again")
+
+
+def _is_open(told: ServiceReport, now: datetime) -> bool:
+    last = told.standing.last_check
+    if told.outage is None or last is None:
+        return False
+    return (now - last).total_seconds() < _ABANDONED
 
 
 def _is_over(run: Run, given_up: Collection[Run]) -> bool:
