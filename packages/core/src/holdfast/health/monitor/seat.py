@@ -101,18 +101,25 @@ class Seat:
                 return json.loads(file.read(_MOST))  # more is not ours, and ends in the middle
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, RecursionError) as failure:
+        except OSError as failure:
             self.complain(failure)
-            return None
+        except (ValueError, RecursionError) as failure:
+            self._say(
+                f"its file of state holds no state ({type(failure).__name__}); it is replaced"
+            )
+        return None
 
-    def complain(self, failure: Exception) -> None:
+    def complain(self, failure: OSError) -> None:
         """Say once what is wrong with the folder."""
+        self._say(
+            f"its folder of state raised {type(failure).__name__}; "
+            "set HEALTH.MONITOR.STATE to one that this user can write to"
+        )
+
+    def _say(self, what: str) -> None:
         if not self._has_complained:
             self._has_complained = True
-            complain(
-                f"monitor: its folder of state raised {type(failure).__name__}; "
-                "set HEALTH.MONITOR.STATE to one that this user can write to"
-            )
+            complain(f"monitor: {what}")
 
     def _path(self, suffix: str) -> Path:
         folder = Path(self._folder).expanduser() if self._folder else _own_folder()
