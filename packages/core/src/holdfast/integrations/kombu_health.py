@@ -14,6 +14,7 @@ except ImportError as error:  # say what to install
     raise ImportError('RabbitCheck needs kombu: pip install "holdfast[kombu]"') from error
 
 from holdfast.health.check import Finding, degraded
+from holdfast.health.checks.connection import check_timeout
 from holdfast.health.checks.verdict import failed
 from holdfast.ids import long_id
 from holdfast.record import text_of
@@ -61,8 +62,7 @@ class RabbitCheck:
     def __post_init__(self) -> None:
         if not all(part.startswith(SCHEMES) for part in self.url.split(";")):
             raise ValueError("RabbitCheck: the URL must begin with amqp:// or amqps://")
-        if not self.timeout > 0:
-            raise ValueError(f"RabbitCheck: timeout must be above 0 seconds, not {self.timeout}")
+        check_timeout(self, self.timeout)
         if self.max_messages is not None and not self.queue:
             raise ValueError("RabbitCheck: max_messages needs the name of a queue")
         if self.max_messages is not None and self.max_messages < 0:

@@ -19,6 +19,7 @@ except ImportError as error:  # say what to install
 
 from holdfast.clock import Clock, SystemClock
 from holdfast.health.check import Finding
+from holdfast.health.checks.connection import check_timeout
 from holdfast.health.checks.verdict import failed
 from holdfast.record import text_of
 
@@ -56,8 +57,7 @@ class NatsCheck:
     """Measures the round trip."""
 
     def __post_init__(self) -> None:
-        if not self.timeout > 0:
-            raise ValueError(f"NatsCheck: timeout must be above 0 seconds, not {self.timeout}")
+        check_timeout(self, self.timeout)
         if not self._servers or not all(map(_is_url, self._servers)):
             raise ValueError(
                 "NatsCheck: servers must be URLs that begin with nats://, tls://, ws:// or wss://, with "

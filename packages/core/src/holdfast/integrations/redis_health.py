@@ -17,6 +17,7 @@ except ImportError as error:  # say what to install
 
 from holdfast.clock import Clock, SystemClock
 from holdfast.health.check import Finding, degraded
+from holdfast.health.checks.connection import check_timeout
 from holdfast.health.checks.verdict import failed
 from holdfast.hooks.jobs.lease import split_url
 from holdfast.record import text_of
@@ -81,8 +82,7 @@ class RedisCheck:
     """Measures the round trip."""
 
     def __post_init__(self) -> None:
-        if not self.timeout > 0:
-            raise ValueError(f"RedisCheck: timeout must be above 0 seconds, not {self.timeout}")
+        check_timeout(self, self.timeout)
         if self.min_replicas < 0:
             raise ValueError(f"RedisCheck: min_replicas must be 0 or more, not {self.min_replicas}")
         if self.max_memory is not None and not 0 < self.max_memory <= 1:

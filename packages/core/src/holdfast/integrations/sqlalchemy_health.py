@@ -23,6 +23,7 @@ except ImportError as error:  # say what to install
     ) from error
 
 from holdfast.health.check import Finding, degraded
+from holdfast.health.checks.connection import check_timeout
 from holdfast.health.checks.verdict import failed
 from holdfast.record import text_of
 
@@ -66,8 +67,7 @@ class DatabaseCheck:
     most two attempts."""
 
     def __post_init__(self) -> None:
-        if not self.timeout > 0:
-            raise ValueError(f"DatabaseCheck: timeout must be above 0 seconds, not {self.timeout}")
+        check_timeout(self, self.timeout)
         if isinstance(self.target, str):
             _url(self.target)
         elif hasattr(self.target, "sync_engine"):

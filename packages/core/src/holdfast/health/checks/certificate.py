@@ -55,7 +55,7 @@ class CertificateCheck:
     def __post_init__(self) -> None:
         check_place(self.host, self.port)
         check_host(self._name(), "server_name")
-        check_timeout(self.timeout)
+        check_timeout(self, self.timeout)
         if not 0 <= self.fail_days <= self.warn_days:
             raise ValueError(
                 f"fail_days must be 0 or more and not above warn_days, not {self.fail_days} "

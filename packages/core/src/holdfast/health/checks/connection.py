@@ -4,6 +4,7 @@ import socket
 from typing import Final, cast
 
 from holdfast.clock import SystemClock
+from holdfast.health.check import LONGEST
 
 _MAX_PORT: Final = 65_535
 _MAX_HOST: Final = 253
@@ -96,11 +97,15 @@ def check_host(host: str, option: str) -> None:
         )
 
 
-def check_timeout(timeout: float) -> None:
-    """Raise when a timeout is none.
+def check_timeout(check: object, timeout: float) -> None:
+    """Raise when a check was given a timeout that is none.
 
     Raises:
-        ValueError: When it is not above 0, or endless.
+        ValueError: When it is not above 0, or longer than a day.
     """
-    if not 0 < timeout < float("inf"):
-        raise ValueError(f"timeout must be above 0 seconds, not {timeout}")
+    if not 0 < timeout <= LONGEST:
+        name = type(check).__name__
+        raise ValueError(
+            f"{name}: timeout must be above 0 seconds, not {timeout}"
+            + (f", and at most {LONGEST:,.0f}" if timeout > 0 else "")
+        )

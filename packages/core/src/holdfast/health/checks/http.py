@@ -71,7 +71,7 @@ class HttpCheck:
             raise ValueError("contains needs the method GET: an answer to HEAD has no body")
         if not 0 < self.max_bytes <= _MOST_BYTES:
             raise ValueError(f"max_bytes must be 1 to {_MOST_BYTES}, not {self.max_bytes}")
-        check_timeout(self.timeout)
+        check_timeout(self, self.timeout)
 
     def __call__(self) -> dict[str, object] | Finding:
         """Ask once.

@@ -27,7 +27,7 @@ class TcpCheck:
 
     def __post_init__(self) -> None:
         check_place(self.host, self.port)
-        check_timeout(self.timeout)
+        check_timeout(self, self.timeout)
 
     def __call__(self) -> dict[str, object]:
         """Connect and hang up.

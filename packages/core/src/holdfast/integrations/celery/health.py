@@ -9,6 +9,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from holdfast.health.check import Finding
+from holdfast.health.checks.connection import check_timeout
 from holdfast.health.checks.verdict import failed
 from holdfast.record import text_of
 
@@ -56,7 +57,7 @@ class CeleryWorkersCheck:
     """Seconds, above 0, that workers get to answer, and the broker at each step."""
 
     def __post_init__(self) -> None:
-        _check_timeout(self, self.timeout)
+        check_timeout(self, self.timeout)
         if self.least < 1:
             raise ValueError(f"CeleryWorkersCheck: least must be 1 or more, not {self.least}")
         if isinstance(self.queues, str):
@@ -107,7 +108,7 @@ class CeleryBeatCheck:
     """Seconds, above 0, that beat gets to answer, and the broker at each step."""
 
     def __post_init__(self) -> None:
-        _check_timeout(self, self.timeout)
+        check_timeout(self, self.timeout)
 
     def __call__(self) -> Facts | Finding:
         """Ask it."""
@@ -127,11 +128,6 @@ class CeleryBeatCheck:
         return [
             name for name in replies if (name == self.node if self.node else name.startswith(BEAT))
         ]
-
-
-def _check_timeout(check: object, timeout: float) -> None:
-    if not timeout > 0:
-        raise ValueError(f"{type(check).__name__}: timeout must be above 0 seconds, not {timeout}")
 
 
 def _unreachable(error: Exception) -> Finding:
