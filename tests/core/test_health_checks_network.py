@@ -104,14 +104,17 @@ def test_the_next_address_is_tried_within_the_same_time(monkeypatch: pytest.Monk
         (lambda: TcpCheck("a" * 254, 80), "not 'aaaa"),
         (lambda: TcpCheck("a", 0), "port must be 1 to 65535, not 0"),
         (lambda: TcpCheck("a", 65_536), "not 65536"),
-        (lambda: TcpCheck("a", 80, timeout=0), "timeout must be above 0 seconds, not 0"),
+        (
+            lambda: TcpCheck("a", 80, timeout=0),
+            "timeout must be above 0 seconds and at most 86,400, not 0",
+        ),
         (
             lambda: TcpCheck("a", 80, timeout=float("inf")),
-            "timeout must be above 0 seconds, not inf",
+            "timeout must be above 0 seconds and at most 86,400, not inf",
         ),
         (
             lambda: TcpCheck("a", 80, timeout=float("nan")),
-            "timeout must be above 0 seconds, not nan",
+            "timeout must be above 0 seconds and at most 86,400, not nan",
         ),
         (lambda: DnsCheck("a/b"), "name must be"),
         (lambda: DnsCheck("a", family="ipv5"), "family must be one of any, ipv4, ipv6"),  # type: ignore[arg-type]  # on purpose
@@ -124,7 +127,10 @@ def test_the_next_address_is_tried_within_the_same_time(monkeypatch: pytest.Monk
         (lambda: HttpCheck("http://a/", method="POST"), "method must be GET or HEAD"),  # type: ignore[arg-type]  # on purpose
         (lambda: HttpCheck("http://a/", method="HEAD", contains="x"), "contains needs"),
         (lambda: HttpCheck("http://a/", max_bytes=0), "max_bytes must be 1 to"),
-        (lambda: HttpCheck("http://a/", timeout=-1), "timeout must be above 0 seconds, not -1"),
+        (
+            lambda: HttpCheck("http://a/", timeout=-1),
+            "timeout must be above 0 seconds and at most 86,400, not -1",
+        ),
     ],
 )
 def test_impossible_options_are_refused(make: Callable[[], object], said: str) -> None:

@@ -139,7 +139,7 @@ def test_jetstream_is_there_or_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"timeout": 0}, "timeout must be above 0 seconds, not 0"),
+        ({"timeout": 0}, "timeout must be above 0 seconds and at most 86,400, not 0"),
         ({"servers": []}, "servers must be URLs"),
         ({"servers": f"nats://shop:{SECRET}/x@host"}, "the password percent-encoded"),
         ({"servers": [URL, f"http://:{SECRET}@host"]}, "that begin with nats://"),

@@ -177,7 +177,7 @@ def test_runs_leave_nothing_behind() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"timeout": 0}, "timeout must be above 0 seconds, not 0"),
+        ({"timeout": 0}, "timeout must be above 0 seconds and at most 86,400, not 0"),
         ({"url": f"redis://:{SECRET}@host"}, "must begin with amqp:// or amqps://"),
         ({"url": f"{URL};http://:{SECRET}@host"}, "must begin with amqp:// or amqps://"),
         ({"max_messages": 1}, "max_messages needs the name of a queue"),

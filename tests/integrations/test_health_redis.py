@@ -188,7 +188,7 @@ def test_the_client_of_a_sentinel_is_used_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"timeout": 0}, "timeout must be above 0 seconds, not 0"),
+        ({"timeout": 0}, "timeout must be above 0 seconds and at most 86,400, not 0"),
         ({"min_replicas": -1}, "min_replicas must be 0 or more, not -1"),
         ({"max_memory": 2}, "a share above 0 and up to 1, not 2"),
         ({"target": f"redis://:{SECRET}/x@host"}, "the URL cannot be read"),

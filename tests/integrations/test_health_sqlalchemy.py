@@ -237,7 +237,7 @@ def test_a_wrong_password_is_not_told() -> None:
 @pytest.mark.parametrize(
     ("target", "timeout", "complaint"),
     [
-        ("sqlite://", 0, "timeout must be above 0 seconds, not 0"),
+        ("sqlite://", 0, "timeout must be above 0 seconds and at most 86,400, not 0"),
         (f"postgresql://shop:{SECRET}/x@host:port/db", 1, "the URL cannot be read"),
         (f"no URL, {SECRET}", 1, "the URL cannot be read"),
     ],

@@ -104,8 +104,7 @@ def check_timeout(check: object, timeout: float) -> None:
         ValueError: When it is not above 0, or longer than a day.
     """
     if not 0 < timeout <= LONGEST:
-        name = type(check).__name__
+        name, most = type(check).__name__, f"{LONGEST:,.0f}"
         raise ValueError(
-            f"{name}: timeout must be above 0 seconds, not {timeout}"
-            + (f", and at most {LONGEST:,.0f}" if timeout > 0 else "")
+            f"{name}: timeout must be above 0 seconds and at most {most}, not {timeout}"
         )
