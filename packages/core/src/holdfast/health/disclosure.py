@@ -47,7 +47,7 @@ class Disclosure:
     details: Literal["authorized", "always", "never"] = "authorized"
     """`never` lets nobody in, whoever the adapter trusts."""
     token: str = field(default="", repr=False)
-    """What callers send as `Authorization: Bearer …`; empty: nobody is let in by one."""
+    """What callers send as a bearer token; empty means that nobody is let in by one."""
     networks: Iterable[str] = ()
     """Networks whose callers are let in; those of IPv4 hold also what IPv6 makes of its addresses."""
     allow: Callable[[object], object] | None = None
