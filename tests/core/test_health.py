@@ -351,9 +351,9 @@ def test_registering_the_same_again_keeps_what_it_said(registry: HealthRegistry)
 
 def test_an_option_that_there_is_not_is_refused(registry: HealthRegistry) -> None:
     """A misspelt one would leave a check critical that must not be."""
-    options = cast("CheckOptions", {"critcal": False})
+    options = cast("CheckOptions", {"kritical": False})
 
-    with pytest.raises(TypeError, match=r"'one': there is no option 'critcal'.*'critical'\?"):
+    with pytest.raises(TypeError, match=r"'one': there is no option 'kritical'.*'critical'\?"):
         registry.register_check("one", raises, **options)
 
     assert registry.checks == ()
