@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from holdfast import Runtime, Severity
 from holdfast.health import Check, Finding, HealthRegistry, HealthStatus, degraded
-from holdfast.health.monitor import Recovery, Thresholds, Watch
+from holdfast.health.monitor import HealthMonitor, Recovery, Thresholds, Watch
 from holdfast.health.monitor.rounds import Rounds
 from holdfast.health.monitor.service import Service
 from holdfast.settings import Settings, SettingsError, load_settings
@@ -181,6 +182,21 @@ def test_the_report_has_every_service_the_open_alerts_and_the_sums(
     assert told["statistics"]["total_checks"] == database["checks"] + 2
     assert told["statistics"]["outages"] == 1
     assert (told["process"], told["age"]) == (os.getpid(), 0.0)
+
+
+def test_no_more_services_are_looked_at_at_a_time_than_there_are_threads() -> None:
+    """Those of the registry's settings: what has to wait too long for its turn has failed."""
+    release = threading.Event()
+    monitor = HealthMonitor(HealthRegistry(threads=1))
+    for name in ("orders", "stock"):
+        monitor.add_service(name, lambda: release.wait(5), timeout=0.05)
+
+    monitor.tick()
+    release.set()
+
+    said = sorted(told.standing.output for told in monitor.get_report().services.values())
+    assert said == ["no answer in 0.05 s", "no thread was free for it"]
+    assert monitor.stop()
 
 
 def test_the_history_is_a_ring(watched: Watched, subject: Subject) -> None:

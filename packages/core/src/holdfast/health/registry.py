@@ -79,7 +79,8 @@ class HealthRegistry:
         self._clock = clock or SystemClock()
         self._redactor = redactor or Redactor()
         self._stopping = stopping
-        self._threads = threads
+        self.threads = threads
+        """How many checks may run at a time."""
         self._ttl = ttl
         self._timeout = timeout
         self._unready = ""
@@ -293,7 +294,7 @@ class HealthRegistry:
         """What runs checks; loaded by the first probe that asks one."""
         from holdfast.health.runner import Runner  # noqa: PLC0415  # threads and asyncio behind it
 
-        return Runner(self.tools, threads=self._threads, ttl=self._ttl)
+        return Runner(self.tools, threads=self.threads, ttl=self._ttl)
 
     def _named(self, name: str) -> Check:
         check = self._checks.get(name) or self._own.get(name)

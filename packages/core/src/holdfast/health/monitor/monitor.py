@@ -77,8 +77,8 @@ class HealthMonitor:
         self._watch = watch or Watch()
         self._history = history
         self._chance = chance or random.Random()  # noqa: S311  # spreads load
-        self._runner = Runner(self._tools)
-        self._mender = Runner(self._tools)
+        self._runner = Runner(self._tools, threads=self._registry.threads)
+        self._mender = Runner(self._tools, threads=self._registry.threads)
         self._following = Following(
             self._registry, self._watch, all_checks=follows, history=history
         )
