@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -32,6 +33,7 @@ def _tried(name: str) -> Seen:
         timeout=_SECONDS,
         check=False,
         cwd=_ROOT,
+        env={**os.environ, "TZ": "UTC"},  # where it is another, aiobreaker's times are hours off
     )
     if done.returncode:
         raise RuntimeError(f"{name} could not be tried:\n{done.stderr}")

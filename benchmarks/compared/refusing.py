@@ -23,7 +23,7 @@ def tells(library: Makes) -> Answer:
     pause = any(
         isinstance(fact, float | int)
         and not isinstance(fact, bool)
-        and RECOVERY / 2 < fact < RECOVERY + 1  # a busy machine takes its time, a wall clock is set
+        and RECOVERY - 5 < fact <= RECOVERY
         for fact in (
             fact.total_seconds() if isinstance(fact, timedelta) else fact for fact in facts
         )
