@@ -154,6 +154,12 @@ TESTS = [folder for _, _, folders in SUITES.values() for folder in folders]
 # A process takes tests from another when it has none left, so that most files, and what their
 # fixtures start, stay in one. (Groups of xdist do nothing under pytest 9.2.)
 SPREAD = ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
+# Tests of many processes and short times, which need the machine for themselves.
+ALONE = (
+    "tests/integrations/test_circuits_redis.py",
+    "tests/paths/test_flood.py",
+    "tests/paths/test_storm.py",
+)
 
 
 def offer_pyenv() -> None:
@@ -243,11 +249,17 @@ def pytest(session: nox.Session, folders: list[str], **environment: str) -> None
     paths, options = selected(session, folders)
     if not paths:
         session.skip("nothing asked for here")
-    session.run(
-        *("python", "-m", "pytest", *SPREAD, *options, *paths),
-        env={"PYTHONPATH": "", **environment},
-        success_codes=[0, 5] if options else [0],  # 5: the options selected nothing here
-    )
+    alone = [file for file in ALONE if any(f"{file}/".startswith(f"{path}/") for path in paths)]
+    others = [path for path in paths if path not in alone]
+    ignored = [f"--ignore={file}" for file in alone]
+    runs = ((SPREAD, [*options, *ignored], others), (("-n", "0"), options, alone))
+    for spread, told, chosen in runs:
+        if chosen:
+            session.run(
+                *("python", "-m", "pytest", *spread, *told, *chosen),
+                env={"PYTHONPATH": "", **environment},
+                success_codes=[0, 5] if options else [0],  # 5: the options selected nothing here
+            )
 
 
 @nox.session(requires=["wheels"])
