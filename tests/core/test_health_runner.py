@@ -448,7 +448,7 @@ def test_a_check_is_looked_at_in_the_background(clock: FakeClock) -> None:
     clock.advance(20.0)
     kept = registry.report().results[0].details
     clock.advance(20.0)
-    registry.runner.beat()
+    registry.runner._ticker.wake()
     assert looked.acquire(timeout=5)
 
     assert kept == {"call": 1}
@@ -471,7 +471,7 @@ def test_a_check_that_hangs_in_the_background_is_told(
     registry.register_check("slow", check, every=30.0, timeout=5.0)
     before = registry.report().status
     clock.advance(40.0)
-    registry.runner.beat()
+    registry.runner._ticker.wake()
     assert entered.wait(5)
     meanwhile = registry.report().status
     clock.advance(6.0)

@@ -9,6 +9,7 @@ from holdfast.clock import Clock, SystemClock
 from holdfast.forks import ForkSafeLock
 from holdfast.health.check import (
     BUILT_IN_GROUPS,
+    DEFAULT_TIMEOUT,
     READY,
     Check,
     CheckFunction,
@@ -73,7 +74,7 @@ class HealthRegistry:
         stopping: Callable[[], str] | None = None,
         threads: int = 16,
         ttl: Ttl | None = None,
-        timeout: float = 5.0,
+        timeout: float = DEFAULT_TIMEOUT,
         own: Iterable[Check] = (),
     ) -> None:
         self._clock = clock or SystemClock()

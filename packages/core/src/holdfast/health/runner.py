@@ -71,7 +71,7 @@ class Runner:
             if is_going and run.was_late:
                 return run
             kept = run.kept
-            if kept is not None and not fresh and self._is_good(kept):
+            if kept is not None and not fresh and kept.age < self._life(kept):
                 return kept
             return run if is_going else self._begun(check, run)
 
@@ -92,10 +92,6 @@ class Runner:
         with self._lock:
             self._latest.pop(name, None)
         self._watched = {key: check for key, check in self._watched.items() if key != name}
-
-    def beat(self) -> None:
-        """Look now whether something is due in the background: the clock may have gone on."""
-        self._ticker.wake()
 
     def close(self) -> None:
         """Look at nothing in the background any more, and keep no idle thread."""
@@ -118,10 +114,6 @@ class Runner:
         except (RuntimeError, MemoryError):  # the process has as many as it may, or is ending
             run.fail("no thread could be started")
         return run
-
-    def _is_good(self, kept: Run) -> bool:
-        """Tell whether an answer may still be given, having been looked for so long ago."""
-        return kept.outcome is not None and kept.age < self._life(kept)
 
     def _life(self, kept: Run) -> float:
         """Return the seconds for which an answer serves further probes."""
